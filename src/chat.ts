@@ -1,0 +1,267 @@
+/**
+ * The canonical reading of a chat call: what two dialects can both say, in one form.
+ *
+ * Types only. A concept enters here when two dialects can say it; until then it rides in `extra` or in an
+ * `opaque` part, and becomes a {@link Loss} when it has to leave its own dialect.
+ */
+import type { Usage } from "./usage.ts";
+
+export type JsonValue = null | boolean | number | string | readonly JsonValue[] | JsonObject;
+export interface JsonObject {
+  readonly [key: string]: JsonValue | undefined;
+}
+
+/** A wire format's name, as its own file declares it. A plain string, so that a plugin can bring its own. */
+export type DialectName = string;
+
+/** One thing said that the other dialect has no word for. */
+export interface Loss {
+  /** A word of the writer's fixed vocabulary ("top_k", "unknown-field"): a metric label, so never client text. */
+  readonly field: string;
+  /** Where it stood in the client's request, for the ledger row ("messages[2].content[0].citations"). */
+  readonly path?: string;
+}
+
+/** A client's wish that the prefix up to and including this place be cached. */
+export interface CacheMark {
+  /** `undefined` is the provider's default lifetime. */
+  readonly ttl?: "5m" | "30m" | "1h" | "12h";
+}
+
+export interface ChatRequest {
+  readonly dialect: DialectName;
+  /** The model as the client named it. */
+  readonly model: string;
+  readonly stream: boolean;
+  /** Whether the client expects to see usage inside its stream. */
+  readonly wantsStreamUsage: boolean;
+  readonly messages: readonly Message[];
+  readonly tools: readonly Tool[];
+  readonly toolChoice?: ToolChoice;
+  /** `undefined` is the dialect's default (parallel calls allowed). */
+  readonly parallelToolCalls?: boolean;
+  /** Cap on generated tokens, reasoning included. */
+  readonly maxOutputTokens?: number;
+  readonly temperature?: number;
+  readonly topP?: number;
+  readonly topK?: number;
+  readonly stop?: readonly string[];
+  readonly seed?: number;
+  readonly frequencyPenalty?: number;
+  readonly presencePenalty?: number;
+  readonly responseFormat?: ResponseFormat;
+  readonly reasoning?: ReasoningWish;
+  readonly verbosity?: string;
+  /** The caller's own end-user id (openai `user` / `safety_identifier`, anthropic `metadata.user_id`). */
+  readonly endUser?: string;
+  readonly metadata?: JsonObject;
+  readonly serviceTier?: string;
+  readonly promptCacheKey?: string;
+  /** A mark on the request as a whole ("cache as far as you can"). */
+  readonly cache?: CacheMark;
+  /** How many alternative answers; more than 1 is a need. */
+  readonly choices?: number;
+  readonly logprobs?: { readonly top?: number };
+  /** Fields only this dialect can say, verbatim. Each that is not written again is a loss. */
+  readonly extra: JsonObject;
+}
+
+export type Message = SystemMessage | UserMessage | AssistantMessage | ToolMessage;
+
+/** System or developer text, kept at its position: hoisting it would rewrite the cached prefix. */
+export interface SystemMessage {
+  readonly role: "system";
+  readonly parts: readonly Part[];
+  readonly extra?: JsonObject;
+}
+export interface UserMessage {
+  readonly role: "user";
+  readonly parts: readonly Part[];
+  readonly extra?: JsonObject;
+}
+export interface AssistantMessage {
+  readonly role: "assistant";
+  readonly parts: readonly Part[];
+  readonly extra?: JsonObject;
+}
+/** Results of tool calls; one or more, in the client's order. */
+export interface ToolMessage {
+  readonly role: "tool";
+  readonly parts: readonly ToolResultPart[];
+  readonly extra?: JsonObject;
+}
+
+export type Part =
+  | TextPart
+  | ImagePart
+  | DocumentPart
+  | AudioPart
+  | ReasoningPart
+  | ToolCallPart
+  | ToolResultPart
+  | RefusalPart
+  | OpaquePart;
+
+interface PartBase {
+  readonly cache?: CacheMark;
+  /** Fields of this part that only its dialect can say (citations, annotations …). */
+  readonly extra?: JsonObject;
+}
+export interface TextPart extends PartBase {
+  readonly type: "text";
+  readonly text: string;
+}
+export interface ImagePart extends PartBase {
+  readonly type: "image";
+  readonly source: MediaSource;
+  readonly detail?: string;
+}
+export interface DocumentPart extends PartBase {
+  readonly type: "document";
+  readonly source: MediaSource | { readonly type: "text"; readonly text: string };
+  readonly name?: string;
+}
+export interface AudioPart extends PartBase {
+  readonly type: "audio";
+  readonly format: string;
+  /** Base64. */
+  readonly data: string;
+}
+/** Thinking. A signature or redacted data is readable by its issuer only (a hard binding). */
+export interface ReasoningPart extends PartBase {
+  readonly type: "reasoning";
+  readonly text: string;
+  readonly signature?: string;
+  /** Encrypted reasoning: opaque bytes instead of text. */
+  readonly redacted?: string;
+}
+export interface ToolCallPart extends PartBase {
+  readonly type: "tool-call";
+  readonly id: string;
+  readonly name: string;
+  /** JSON *text*, exactly as received: re-serialising would reorder keys and break caches. */
+  readonly arguments: string;
+}
+export interface ToolResultPart extends PartBase {
+  readonly type: "tool-result";
+  readonly callId: string;
+  readonly content: readonly Part[];
+  readonly isError?: boolean;
+}
+export interface RefusalPart extends PartBase {
+  readonly type: "refusal";
+  readonly text: string;
+}
+/** A block only its own dialect knows; written back verbatim there, a loss anywhere else. */
+export interface OpaquePart extends PartBase {
+  readonly type: "opaque";
+  readonly dialect: DialectName;
+  /** The block's own type word, for the loss record ("server_tool_use"). */
+  readonly kind: string;
+  readonly value: JsonValue;
+}
+
+export type MediaSource =
+  | { readonly type: "base64"; readonly mediaType: string; readonly data: string }
+  | { readonly type: "url"; readonly url: string }
+  | { readonly type: "file"; readonly id: string };
+
+export type Tool = FunctionTool | OpaqueTool;
+export interface FunctionTool {
+  readonly type: "function";
+  readonly name: string;
+  readonly description?: string;
+  /** JSON Schema; `undefined` is "no arguments". */
+  readonly parameters?: JsonObject;
+  readonly strict?: boolean;
+  /** Offered but not part of the prompt until it is loaded; rendered last elsewhere, to keep the prefix. */
+  readonly deferred?: boolean;
+  readonly cache?: CacheMark;
+  readonly extra?: JsonObject;
+}
+/** A hosted or custom tool: a need that only its own dialect can meet. */
+export interface OpaqueTool {
+  readonly type: "opaque";
+  readonly dialect: DialectName;
+  readonly kind: string;
+  readonly name?: string;
+  readonly value: JsonObject;
+}
+
+export type ToolChoice =
+  | { readonly type: "none" | "auto" | "required" }
+  | { readonly type: "named"; readonly name: string }
+  | { readonly type: "subset"; readonly mode: "auto" | "required"; readonly names: readonly string[] };
+
+export type ResponseFormat =
+  | { readonly type: "text" }
+  | { readonly type: "json-object" }
+  | {
+      readonly type: "json-schema";
+      readonly schema: JsonObject;
+      readonly name?: string;
+      readonly strict?: boolean;
+      readonly description?: string;
+    };
+
+export interface ReasoningWish {
+  /** none, minimal, low, medium, high, xhigh, max: the union of all vendors' words (providers' table decides what fits). */
+  readonly effort?: string;
+  /** Anthropic's older way of saying how much. */
+  readonly budgetTokens?: number;
+  /** `false`: explicitly off. `undefined`: not said. */
+  readonly enabled?: boolean;
+  /** Whether thinking text should be shown ("summarized", "omitted"). */
+  readonly display?: string;
+}
+
+/**
+ * What an answer says, as it is said. Emitted by every decoder in this order:
+ * `start`, then deltas, then `usage`/`finish` (any order), then `done`; `error` ends it at any point.
+ */
+export type ChatEvent =
+  | { readonly type: "start"; readonly id?: string; readonly model?: string; readonly createdSeconds?: number }
+  | { readonly type: "text-delta"; readonly text: string }
+  | { readonly type: "refusal-delta"; readonly text: string }
+  | { readonly type: "reasoning-delta"; readonly text: string }
+  /** Closes the reasoning block that was open (if any). */
+  | { readonly type: "reasoning-end"; readonly signature?: string }
+  | { readonly type: "reasoning-redacted"; readonly data: string }
+  /** `index` is unique per call within the answer, rising from 0 in the order the calls began. */
+  | { readonly type: "tool-call-start"; readonly index: number; readonly id: string; readonly name: string }
+  | { readonly type: "tool-call-delta"; readonly index: number; readonly arguments: string }
+  | { readonly type: "tool-call-end"; readonly index: number }
+  /** A block or field only the issuing dialect knows (server tools, citations, logprobs): a loss elsewhere. */
+  | { readonly type: "opaque"; readonly kind: string; readonly value: JsonValue }
+  /** Cumulative so far: for each bucket the last value given wins; never added up. */
+  | { readonly type: "usage"; readonly usage: Usage }
+  | { readonly type: "finish"; readonly reason: FinishReason; readonly stopSequence?: string; readonly details?: JsonObject }
+  /** The dialect's own terminal mark: everything was said. */
+  | { readonly type: "done" }
+  | { readonly type: "error"; readonly error: AnswerError };
+
+export type FinishReason =
+  | "stop"
+  | "stop-sequence"
+  | "length"
+  | "context-full"
+  | "tool-calls"
+  | "content-filter"
+  | "refusal"
+  | "paused"
+  | "other";
+
+/** A failure as an upstream told it, or as we saw it (cut, garbage, stall). */
+export interface AnswerError {
+  /** HTTP status it came with, or the one that fits it best. */
+  readonly status: number;
+  readonly message: string;
+  /** The upstream's own words, where it gave them. */
+  readonly type?: string;
+  readonly code?: string;
+  readonly param?: string;
+  /** Structured details of the upstream's error body (Anthropic `error.details`), kept for the client. */
+  readonly details?: JsonObject;
+  /** True when no answer text of the upstream is involved: cut stream, garbage, a stall. */
+  readonly ours?: boolean;
+}

@@ -1,0 +1,106 @@
+/**
+ * The interfaces a dialect implements. A dialect is a wire format, both ways; it knows nothing of providers, prices or clocks.
+ * Everything here is sans-IO: values in, values out; any chunking of the same bytes gives the same events.
+ */
+import type { AnswerError, ChatEvent, ChatRequest, DialectName, JsonObject, Loss } from "../chat.ts";
+import type { Edit } from "../edit.ts";
+import type { GatewayError } from "../errors.ts";
+import type { ModelRecord } from "../model.ts";
+
+export interface Dialect {
+  readonly name: DialectName;
+
+  /**
+   * The canonical reading of a client's body. Tolerant: unknown fields go to `extra`, unknown blocks become opaque parts.
+   *
+   * @throws GatewayError `invalid-request` naming the field, for what no reading is possible of.
+   */
+  readRequest(body: JsonObject): ChatRequest;
+
+  /**
+   * The reading as a body of this dialect. Same request, same bytes: deterministic in key order and synthesised ids.
+   * What finds no word here is pushed to `losses`.
+   *
+   * @throws GatewayError `unsupported` when leaving it out would change the meaning beyond repair.
+   */
+  writeRequest(request: ChatRequest, options: WriteOptions, losses: Loss[]): JsonObject;
+
+  /** The edits that the same-dialect lane makes to the client's own bytes: the model's name, asking for stream usage. None needed → []. */
+  edits(body: JsonObject, options: EditOptions): readonly Edit[];
+
+  /** Reads an answer into events. `stream` says which of the two forms is expected. */
+  decoder(stream: boolean): Decoder;
+
+  /** Cuts a streamed answer at its event borders and reports only what the meter needs; the bytes are not changed. */
+  watcher(): Watcher;
+
+  /** Writes events as an answer of this dialect to the client. */
+  encoder(options: EncodeOptions, losses: Loss[]): Encoder;
+
+  /** Reads an error answer. Never throws: an unreadable body gives a plain message for the status. */
+  readError(status: number, body: Uint8Array): AnswerError;
+
+  /** An error answer's body in this dialect. */
+  writeError(error: GatewayError, requestId: string): JsonObject;
+
+  /** The bytes that say, inside a stream that has begun, that it failed. */
+  errorEvent(error: GatewayError, requestId: string): string;
+}
+
+export interface WriteOptions {
+  /** The model id the provider expects. */
+  readonly model: string;
+  /** What is known of that model; `undefined` for one that is not in the table. */
+  readonly record: ModelRecord | undefined;
+}
+
+export interface EditOptions {
+  /** The model id the provider expects. */
+  readonly model: string;
+  /** Whether the upstream must be asked to report usage in a stream (where the dialect makes that optional). */
+  readonly askStreamUsage: boolean;
+}
+
+export interface EncodeOptions {
+  readonly stream: boolean;
+  /** The model as the client named it, for answers whose upstream does not say. */
+  readonly model: string;
+  /** Whether the client expects usage in its stream. */
+  readonly includeUsage: boolean;
+  /** An id for the answer when the upstream gives none (or one of another dialect's form). */
+  readonly id: string;
+  /** Seconds since the epoch, for dialects that stamp their answers. */
+  readonly createdSeconds: number;
+}
+
+/**
+ * Bytes in, events out. `push` accepts any chunking. `end` is called exactly once, after the last byte; it emits an
+ * `error` event when the answer was not complete by the dialect's own rules (a cut stream, truncated JSON).
+ */
+export interface Decoder {
+  push(bytes: Uint8Array): ChatEvent[];
+  end(): ChatEvent[];
+}
+
+/** One event of a stream, untouched, and what it told. The frames' bytes, joined, are the bytes that came in. */
+export interface WatchedFrame {
+  readonly bytes: Uint8Array;
+  /** Only: start, usage, finish, done, error, reasoning-end (with its signature). Deltas are not read, only weighed. */
+  readonly events: readonly ChatEvent[];
+  /** A frame that carries nothing but usage: kept from a client that did not ask for it. */
+  readonly usageOnly: boolean;
+  /** Whether this frame carries generated output. */
+  readonly isDelta: boolean;
+}
+
+export interface Watcher {
+  push(bytes: Uint8Array): WatchedFrame[];
+  /** Exactly once, after the last byte. The last frame has an `error` event when the stream was cut. */
+  end(): WatchedFrame[];
+}
+
+/** Events in, text of the dialect out. `end` is called exactly once, after the last event; a non-stream answer comes from it whole. */
+export interface Encoder {
+  push(event: ChatEvent): string;
+  end(): string;
+}

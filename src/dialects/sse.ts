@@ -1,0 +1,105 @@
+/**
+ * Server-sent events on bytes: cuts a stream at its event borders without decoding what is only passed on.
+ *
+ * Tolerant as the field is: CR, LF and CRLF line ends, a byte-order mark, comments, a last event without its blank line.
+ */
+const LF = 10;
+const CR = 13;
+
+export interface SseFrame {
+  /** The event as it came, its blank line included. */
+  readonly bytes: Uint8Array;
+  /** The `event:` field; "" when there is none. */
+  readonly event: string;
+  /** The `data:` lines joined; `undefined` for a frame without data (comments, keep-alives). */
+  readonly data: string | undefined;
+}
+
+/** Longest event that is kept together. A longer one is an error: nothing upstream says legally needs it. */
+export const SSE_EVENT_BYTES_MAX: number = 32 * 1024 * 1024;
+
+export class SseSplitter {
+  #pending: Buffer = Buffer.alloc(0);
+  /** Where in `#pending` the search for the event's end goes on. */
+  #scanned = 0;
+
+  /** Complete events in what has come so far. @throws RangeError when one event exceeds {@link SSE_EVENT_BYTES_MAX}. */
+  push(bytes: Uint8Array): SseFrame[] {
+    const chunk = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#pending = this.#pending.length === 0 ? chunk : Buffer.concat([this.#pending, chunk]);
+    const frames: SseFrame[] = [];
+    let start = 0;
+    let at = this.#scanned;
+    for (;;) {
+      const end = eventEnd(this.#pending, at);
+      if (end < 0) break;
+      frames.push(frameOf(this.#pending.subarray(start, end)));
+      start = end;
+      at = end;
+    }
+    // The end of an event may straddle chunks: look again from its last three bytes.
+    this.#pending = this.#pending.subarray(start);
+    this.#scanned = Math.max(0, this.#pending.length - 3);
+    if (this.#pending.length > SSE_EVENT_BYTES_MAX) throw new RangeError("an event of the stream is too long");
+    return frames;
+  }
+
+  /** What is left when the stream ended without its last blank line; empty when nothing is. */
+  end(): SseFrame[] {
+    const rest = this.#pending;
+    this.#pending = Buffer.alloc(0);
+    this.#scanned = 0;
+    return rest.length === 0 ? [] : [frameOf(rest)];
+  }
+}
+
+/** Index just after the blank line that ends the first event at or after `from`; -1 when it is not there yet. */
+function eventEnd(buffer: Buffer, from: number): number {
+  let at = from;
+  for (;;) {
+    const lf = buffer.indexOf(LF, at);
+    const cr = nextCr(buffer, at, lf);
+    const line = cr >= 0 && (lf < 0 || cr < lf) ? cr : lf;
+    if (line < 0) return -1;
+    const first = lineEnd(buffer, line);
+    if (first < 0) return -1;
+    if (first < buffer.length) {
+      const byte = buffer[first];
+      if (byte === LF || byte === CR) return lineEnd(buffer, first);
+    } else return -1;
+    at = first;
+  }
+}
+
+/** Lone CRs are rare: search for one only up to the next LF. */
+function nextCr(buffer: Buffer, from: number, lf: number): number {
+  if (lf > from && buffer[lf - 1] === CR && buffer.indexOf(CR, from) === lf - 1) return lf - 1;
+  const cr = buffer.indexOf(CR, from);
+  return cr >= 0 && (lf < 0 || cr < lf) ? cr : -1;
+}
+
+/**
+ * Index after the line break that begins at `at`. A CR at the very end of what has come may be half of a CRLF; as the
+ * next byte decides nothing but where the frame is cut, it is taken as whole, and a following LF starts the next frame.
+ */
+function lineEnd(buffer: Buffer, at: number): number {
+  if (buffer[at] === LF) return at + 1;
+  return buffer[at + 1] === LF ? at + 2 : at + 1;
+}
+
+function frameOf(bytes: Buffer): SseFrame {
+  const text = bytes.toString("utf8");
+  let event = "";
+  let data: string | undefined;
+  for (const raw of text.split(/\r\n|\n|\r/)) {
+    const line = raw.charCodeAt(0) === 0xfeff ? raw.slice(1) : raw;
+    if (line === "" || line.startsWith(":")) continue;
+    const colon = line.indexOf(":");
+    const field = colon < 0 ? line : line.slice(0, colon);
+    let value = colon < 0 ? "" : line.slice(colon + 1);
+    if (value.startsWith(" ")) value = value.slice(1);
+    if (field === "data") data = data === undefined ? value : `${data}\n${value}`;
+    else if (field === "event") event = value;
+  }
+  return { bytes, event, data };
+}

@@ -1,0 +1,42 @@
+/**
+ * The interface a provider implements (in `providers/`): who bills us, and how it wants to be spoken to.
+ */
+import type { DialectName, JsonObject } from "./chat.ts";
+import type { Edit } from "./edit.ts";
+import type { ModelRecord } from "./model.ts";
+
+/** What an operator configured for one provider instance. The key never leaves `headers`. */
+export interface ProviderSettings {
+  /** One or more base URLs without trailing slash; several are replicas of one service. */
+  readonly baseUrls: readonly string[];
+  readonly apiKey?: string;
+  /** Extra request headers from the config. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export interface Provider {
+  /** The kind's name: `openai`, `anthropic`, … The instance's own name is the config's key. */
+  readonly kind: string;
+  /** Default base URL, for kinds that have one. */
+  readonly defaultBaseUrl?: string;
+  /** Environment variables that configure it without a config file; the first is what makes it appear. */
+  readonly environment: { readonly apiKey?: string; readonly baseUrl: string };
+  /** False for servers that answer without a credential (self-hosted). */
+  readonly needsKey: boolean;
+  /** Bare model ids with these beginnings come here when the table does not know them. */
+  readonly modelPrefixes: readonly string[];
+  /** The dialects it accepts for this model, best first. */
+  dialects(model: string, record: ModelRecord | undefined): readonly [DialectName, ...DialectName[]];
+  /** Path to append to the base URL. */
+  path(dialect: DialectName, model: string, record: ModelRecord | undefined): string;
+  /** Request headers: the credential, the version, and the client's headers that this provider should see. */
+  headers(clientHeaders: Headers, settings: ProviderSettings): Record<string, string>;
+  /** Names of answer headers that may reach the client besides the common ones. */
+  readonly answerHeaders?: readonly string[];
+  /** Changes to a body of `dialect` that this provider insists on, each listed. Pure; same body, same edits. */
+  quirks?(dialect: DialectName, body: JsonObject, model: ModelRecord | undefined): readonly Edit[];
+  /** Whether `stream_options.include_usage` must be sent to get usage in a stream (false: it always comes, or the field is refused). */
+  readonly asksStreamUsage: boolean;
+  /** What an absent cached-token count means: `zero` (documented to be absent when nothing was cached) or `unknown`. */
+  readonly absentCacheRead: "zero" | "unknown";
+}
