@@ -159,6 +159,8 @@ export interface OpaquePart extends PartBase {
   /** The block's own type word, for the loss record ("server_tool_use"). */
   readonly kind: string;
   readonly value: JsonValue;
+  /** True for noise that differs from request to request and says nothing to the model: left out of prefix hashes. */
+  readonly volatile?: boolean;
 }
 
 export type MediaSource =

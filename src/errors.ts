@@ -89,3 +89,66 @@ export class GatewayError extends Error {
     return ERROR_KINDS[this.kind].nextTarget;
   }
 }
+
+/** Codes and types by which providers say that money, not time, is what is missing: waiting does not help. */
+const QUOTA_WORDS: ReadonlySet<string> = new Set([
+  "insufficient_quota",
+  "credit_balance_exhausted",
+  "billing_hard_limit_reached",
+  "billing_not_active",
+  "enforced_spend_limit_reached",
+  "spend_limit_reached",
+  "billing_error",
+]);
+const CONTEXT_WORDS: ReadonlySet<string> = new Set(["context_length_exceeded", "string_above_max_length"]);
+const MODEL_WORDS: ReadonlySet<string> = new Set(["model_not_found", "invalid_model", "not_found_error", "NotFoundError"]);
+
+/** What an upstream's error answer means for us. */
+export function classify(status: number, said: { readonly type?: string; readonly code?: string; readonly message: string }): ErrorKindName {
+  const words = [said.code, said.type].filter((word) => word !== undefined);
+  const says = (set: ReadonlySet<string>) => words.some((word) => set.has(word));
+  switch (status) {
+    case 400:
+      return says(CONTEXT_WORDS) || /prompt is too long|maximum context length/i.test(said.message) ? "context-too-long" : "invalid-request";
+    case 401:
+      return "upstream-credential";
+    case 402:
+      return "quota-exhausted";
+    case 403:
+      return "forbidden";
+    case 404:
+      return says(MODEL_WORDS) || /\bmodel\b/i.test(said.message) ? "model-not-found" : "not-found";
+    case 408:
+    case 504:
+      return "upstream-timeout";
+    case 409:
+      return "conflict";
+    case 413:
+      return "too-large";
+    case 422:
+      return "unprocessable";
+    case 429:
+      return says(QUOTA_WORDS) ? "quota-exhausted" : "rate-limited";
+    case 503:
+    case 529:
+      return "overloaded";
+    default:
+      return status >= 400 && status < 500 ? "invalid-request" : "upstream-failed";
+  }
+}
+
+/**
+ * Whether the same target may be tried once more. A timeout may not: the first try is perhaps still being worked on, and billed.
+ *
+ * @param again How often it has been tried again already.
+ */
+export function mayRetrySame(error: GatewayError, again: number): boolean {
+  switch (error.kind) {
+    case "rate-limited":
+    case "overloaded":
+    case "upstream-failed":
+      return again < 2;
+    default:
+      return false;
+  }
+}

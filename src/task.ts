@@ -1,3 +1,11 @@
+/**
+ * Which task an exchange belongs to: said by the caller, known from an agent's session id, else recognised by its opening.
+ */
+import { hash } from "node:crypto";
+import type { ChatRequest } from "./chat.ts";
+import { openingText } from "./cache/boundary.ts";
+import { GatewayError } from "./errors.ts";
+
 /** The run of exchanges that one piece of work makes. */
 export interface Task {
   /** Stable over the run; made of [A-Za-z0-9._:-], at most 128 characters. */
@@ -6,4 +14,66 @@ export interface Task {
   readonly className: string | undefined;
   /** How the id was found, for the ledger. */
   readonly source: "header" | "metadata" | "agent-session" | "prefix";
+}
+
+const TASK_ID = /^[A-Za-z0-9._:-]{1,128}$/;
+
+/**
+ * Headers by which known agents name their session, most specific first: a subagent's id before its parent's session.
+ * Claude Code, Codex and opencode; the names are on the wire of each (thread-id is Codex' unit of one conversation).
+ */
+const SESSION_HEADERS: readonly (readonly string[])[] = [
+  ["x-claude-code-session-id", "x-claude-code-agent-id"],
+  ["session-id", "thread-id"],
+  ["x-session-id"],
+];
+
+/**
+ * @param namespace Whose tasks these are (the caller's name): the same opening of two callers is two tasks.
+ * @throws GatewayError when an explicit id or class has characters that an id may not have.
+ */
+export function identifyTask(request: ChatRequest, headers: Pick<Headers, "get">, namespace: string): Task {
+  const className = explicit(headers.get("x-sluice-task-class") ?? metadataText(request, "task_class"), "x-sluice-task-class");
+  const named = explicit(headers.get("x-sluice-task") ?? undefined, "x-sluice-task");
+  if (named !== undefined) return { id: named, className, source: "header" };
+  const fromMetadata = metadataText(request, "task");
+  if (fromMetadata !== undefined) return { id: explicit(fromMetadata, "metadata.task") ?? "", className, source: "metadata" };
+  const session = sessionOf(request, headers);
+  if (session !== undefined) return { id: session, className, source: "agent-session" };
+  const opening = hash("sha256", `${namespace}\u0000${openingText(request)}`, "base64url").slice(0, 22);
+  return { id: `t-${opening}`, className, source: "prefix" };
+}
+
+function explicit(value: string | undefined, where: string): string | undefined {
+  if (value === undefined || value === "") return undefined;
+  if (TASK_ID.test(value)) return value;
+  throw new GatewayError(
+    "invalid-request",
+    `\`${where}\` may hold letters, digits and . _ : - only, at most 128 characters`,
+    { param: where },
+  );
+}
+
+function metadataText(request: ChatRequest, key: string): string | undefined {
+  const value = request.metadata?.[key];
+  return typeof value === "string" ? value : undefined;
+}
+
+function sessionOf(request: ChatRequest, headers: Pick<Headers, "get">): string | undefined {
+  for (const names of SESSION_HEADERS) {
+    const values = names.map((name) => headers.get(name)).filter((value) => value !== null && TASK_ID.test(value));
+    if (values.length > 0) return values.join(":").slice(0, 128);
+  }
+  return sessionInEndUser(request.endUser);
+}
+
+/** Claude Code also writes its session into the end-user id, as JSON text `{"session_id": …}`. */
+function sessionInEndUser(endUser: string | undefined): string | undefined {
+  if (endUser === undefined || !endUser.startsWith("{")) return undefined;
+  try {
+    const id = (JSON.parse(endUser) as { session_id?: unknown }).session_id;
+    return typeof id === "string" && TASK_ID.test(id) ? id : undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -1,0 +1,39 @@
+/**
+ * A route of a dialect: hands the call to the line. On Node the answer goes straight to the socket; elsewhere (tests, other
+ * runtimes) it becomes a fetch Response.
+ */
+import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
+import type { HttpBindings } from "@hono/node-server";
+import type { Context, Handler } from "hono";
+import type { Dialect } from "../src/dialects/dialect.ts";
+import { readFetchBody, readNodeBody } from "../src/exchange.ts";
+import type { Gateway } from "../src/gateway.ts";
+import { fetchReply, nodeReply } from "../src/reply.ts";
+
+/** Empty when the app is called without a server (`app.request`). */
+export interface Bindings {
+  readonly Bindings: Partial<HttpBindings>;
+}
+
+/**
+ * @example
+ * app.post("/v1/chat/completions", callRoute(gateway, openaiChat));
+ */
+export function callRoute(gateway: Gateway, dialect: Dialect): Handler<Bindings> {
+  return async (context: Context<Bindings>) => {
+    const { incoming, outgoing } = context.env ?? {};
+    if (incoming !== undefined && outgoing !== undefined && "writeHead" in outgoing) {
+      await gateway.serve({
+        dialect,
+        headers: context.req.raw.headers,
+        body: (bodyBytesMax) => readNodeBody(incoming as Parameters<typeof readNodeBody>[0], bodyBytesMax),
+        reply: nodeReply(outgoing as Parameters<typeof nodeReply>[0]),
+      });
+      return RESPONSE_ALREADY_SENT;
+    }
+    const request = context.req.raw;
+    const { reply, response } = fetchReply(request.signal);
+    void gateway.serve({ dialect, headers: request.headers, body: (bodyBytesMax) => readFetchBody(request, bodyBytesMax), reply });
+    return response;
+  };
+}

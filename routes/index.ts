@@ -1,0 +1,69 @@
+/**
+ * Every path of the gateway. Adding one: a file beside this one, and a line here.
+ */
+import { Hono, type MiddlewareHandler } from "hono";
+import { GatewayError } from "../src/errors.ts";
+import { authenticate } from "../src/exchange.ts";
+import type { Gateway, Setup } from "../src/gateway.ts";
+import type { Ledger } from "../src/ledger.ts";
+import type { Metrics } from "../src/metrics.ts";
+import { anthropicMessagesRoutes } from "./anthropic-messages.ts";
+import { attemptsRoutes } from "./attempts.ts";
+import type { Bindings } from "./call.ts";
+import { healthRoutes } from "./health.ts";
+import { metricsRoutes } from "./metrics.ts";
+import { modelsRoutes } from "./models.ts";
+import { openaiChatRoutes } from "./openai-chat.ts";
+import { spendRoutes } from "./spend.ts";
+
+export interface RouteDependencies {
+  readonly gateway: Gateway;
+  readonly ledger: Ledger;
+  readonly metrics: Metrics;
+  readonly setup: () => Setup;
+}
+
+/** @example createApp(dependencies).request("/healthz") */
+export function createApp(dependencies: RouteDependencies): Hono<Bindings> {
+  const { gateway, ledger, metrics, setup } = dependencies;
+  const app = new Hono<Bindings>();
+  // The two chat surfaces ask for the key themselves: their refusals are in their own dialects and on the ledger.
+  for (const path of ["/v1/models", "/v1/models/*", "/sluice/*", "/metrics"]) app.use(path, keyed(setup));
+  openaiChatRoutes(app, gateway);
+  anthropicMessagesRoutes(app, gateway);
+  modelsRoutes(app, setup);
+  attemptsRoutes(app, ledger);
+  spendRoutes(app, ledger);
+  metricsRoutes(app, metrics);
+  healthRoutes(app, { isReady: () => !gateway.draining && ledger.healthy });
+  app.get("/", (context) => context.text("Sluice, an inference gateway. Point your SDK's base URL here; see /v1/models.\n"));
+  app.notFound((context) =>
+    context.json(
+      {
+        type: "error",
+        error: {
+          type: "not_found_error",
+          message: `${context.req.method} ${context.req.path.slice(0, 200)} is not served here; POST /v1/chat/completions and POST /v1/messages are`,
+          code: "not_found",
+          param: null,
+        },
+      },
+      404,
+    ),
+  );
+  return app;
+}
+
+/** The same keys as on the chat surfaces, for what reads the ledger and the metrics. */
+function keyed(setup: () => Setup): MiddlewareHandler<Bindings> {
+  return async (context, next) => {
+    try {
+      authenticate(context.req.raw.headers, setup().keys);
+    } catch (error) {
+      if (!(error instanceof GatewayError)) throw error;
+      return context.json({ type: "error", error: { type: "authentication_error", message: error.message, code: "invalid_api_key" } }, 401);
+    }
+    await next();
+    return undefined;
+  };
+}

@@ -1,0 +1,356 @@
+/**
+ * Tries targets in order until one gives a first good event. Nothing is retried after that.
+ *
+ * Each try is a reservation before it is sent and one settled row after it. What an error means (come back, go elsewhere, give up)
+ * is the catalogue's to say; here it is only followed.
+ */
+import type { Boundary } from "./cache/boundary.ts";
+import type { AnswerError, ChatEvent, Loss } from "./chat.ts";
+import type { Bindings } from "./binding.ts";
+import type { Breakers } from "./breaker.ts";
+import type { Dialect } from "./dialects/dialect.ts";
+import { classify, GatewayError, mayRetrySame } from "./errors.ts";
+import type { Exchange } from "./exchange.ts";
+import { outgoing, type Outgoing } from "./lane.ts";
+import type { Ledger, Reservation } from "./ledger.ts";
+import { Meter, statusOf } from "./meter.ts";
+import type { Decision } from "./policies/policy.ts";
+import { decoded, readWhole, StreamReader, watched, type Piece } from "./read.ts";
+import type { Candidate } from "./target.ts";
+import type { Task } from "./task.ts";
+import { UpstreamFailure, type Deadlines, type Upstream, type UpstreamAnswer, type UpstreamBody } from "./upstream.ts";
+
+export interface AttemptSettings {
+  readonly attemptsMax: number;
+  /** Longest wait before trying again; a longer `retry-after` is the client's to keep. */
+  readonly waitMaxMs: number;
+  /** First wait when the upstream names none; doubles with each further try. */
+  readonly backoffMs: number;
+  readonly strict: boolean;
+  readonly deadlines: { readonly stream: Deadlines; readonly whole: Deadlines };
+}
+
+export interface AttemptDependencies {
+  readonly dialect: (name: string) => Dialect;
+  readonly upstream: Upstream;
+  readonly ledger: Pick<Ledger, "reserve" | "settle">;
+  readonly bindings: Bindings;
+  readonly breakers: Breakers;
+  readonly now: () => number;
+  /** Rejects when the signal aborts. */
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
+}
+
+export interface AttemptContext {
+  readonly exchange: Exchange;
+  readonly task: Task;
+  readonly boundary: Boundary;
+  readonly decision: Decision;
+  readonly policy: string;
+  readonly settings: AttemptSettings;
+  /** Aborted when the client has left and nothing more is worth reading. */
+  readonly signal: AbortSignal;
+}
+
+interface Answered {
+  readonly candidate: Candidate;
+  readonly outgoing: Outgoing;
+  readonly meter: Meter;
+  /** Grows while the answer is encoded; the row takes it at its end. */
+  readonly losses: Loss[];
+  readonly answer: UpstreamAnswer;
+}
+
+/** An answer that has begun well. */
+export type FirstAnswer =
+  | (Answered & { readonly kind: "whole"; readonly bytes: Uint8Array; readonly events: readonly ChatEvent[] })
+  | (Answered & { readonly kind: "stream"; readonly body: UpstreamBody; readonly reader: StreamReader; readonly pieces: readonly Piece[] });
+
+/** The last refusal, when no target answered. */
+export interface Refusal {
+  readonly kind: "refused";
+  readonly error: GatewayError;
+  readonly candidate: Candidate | undefined;
+  /** Whether the ledger has a row of it already. */
+  readonly recorded: boolean;
+  /** The upstream's own error answer in the client's dialect, to be passed on untouched. */
+  readonly verbatim: { readonly status: number; readonly headers: UpstreamAnswer["headers"]; readonly bytes: Uint8Array } | undefined;
+}
+
+/** Most of an error answer that is read; the rest says nothing more. */
+const ERROR_BYTES_MAX = 1024 * 1024;
+/** Largest answer that is not streamed. */
+const ANSWER_BYTES_MAX = 64 * 1024 * 1024;
+
+export async function firstAnswer(context: AttemptContext, dependencies: AttemptDependencies): Promise<FirstAnswer | Refusal> {
+  const { decision, settings, signal } = context;
+  let refusal: Refusal | undefined;
+  let tried = 0;
+  for (let index = 0; index < decision.order.length && tried < settings.attemptsMax; index += 1) {
+    const candidate = decision.order[index];
+    if (candidate === undefined) break;
+    const isLast = index === decision.order.length - 1;
+    for (let again = 0; tried < settings.attemptsMax; again += 1) {
+      tried += 1;
+      const result = await tryOnce(context, candidate, tried, dependencies);
+      if (result.kind !== "refused") return result;
+      refusal = result;
+      if (signal.aborted) return refusal;
+      if (!isLast && result.error.nextTarget) break;
+      // eslint-disable-next-line no-await-in-loop -- tries are one after the other by definition
+      if (!(await waited(result.error, again, settings, signal, dependencies))) return refusal;
+    }
+  }
+  return (
+    refusal ?? {
+      kind: "refused",
+      error: new GatewayError("internal", "the policy gave no target"),
+      candidate: undefined,
+      recorded: false,
+      verbatim: undefined,
+    }
+  );
+}
+
+/** Waits as the error asks. @returns false when trying again is not allowed or not worth it. */
+async function waited(
+  error: GatewayError,
+  again: number,
+  settings: AttemptSettings,
+  signal: AbortSignal,
+  dependencies: AttemptDependencies,
+): Promise<boolean> {
+  if (!mayRetrySame(error, again)) return false;
+  const waitMs = error.retryAfterMs ?? settings.backoffMs * 2 ** again;
+  if (waitMs > settings.waitMaxMs) return false;
+  try {
+    await dependencies.sleep(waitMs, signal);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function tryOnce(
+  context: AttemptContext,
+  candidate: Candidate,
+  number: number,
+  dependencies: AttemptDependencies,
+): Promise<FirstAnswer | Refusal> {
+  const { exchange, settings, signal } = context;
+  const { target } = candidate;
+  const made = attempted(() => outgoing(exchange, target, dependencies.dialect(candidate.dialect), settings.strict));
+  if (made instanceof GatewayError) return { kind: "refused", error: made, candidate, recorded: false, verbatim: undefined };
+  const losses = [...made.losses];
+  const reservation = reservationOf(context, candidate, made, number, dependencies.now());
+  const meter = new Meter({
+    reservation,
+    candidate,
+    boundary: context.boundary,
+    bindings: dependencies.bindings,
+    losses,
+    overheadMs: performance.now() - exchange.startedAt,
+    settle: (entry) => dependencies.ledger.settle(entry),
+    now: dependencies.now,
+  });
+  dependencies.ledger.reserve(reservation);
+  const answered = { candidate, outgoing: made, meter, losses };
+  try {
+    const answer = await dependencies.upstream.send({
+      url: endpoint(candidate),
+      headers: {
+        "content-type": "application/json",
+        accept: exchange.request.stream ? "text/event-stream" : "application/json",
+        ...target.instance.provider.headers(exchange.headers, target.instance.settings),
+      },
+      body: made.bytes,
+      deadlines: exchange.request.stream ? settings.deadlines.stream : settings.deadlines.whole,
+      signal,
+    });
+    const result = await begun(answer, answered, exchange, dependencies);
+    if (result.kind === "refused") noteFailure(result.error, candidate, dependencies);
+    else dependencies.breakers.succeeded(target.name);
+    return result;
+  } catch (error) {
+    const failure = gatewayErrorOf(error);
+    settleFailed(meter, failure, !(error instanceof UpstreamFailure) || error.sent);
+    noteFailure(failure, candidate, dependencies);
+    return { kind: "refused", error: failure, candidate, recorded: true, verbatim: undefined };
+  }
+}
+
+/** What a writer refuses is one target's refusal, not yet the exchange's. */
+function attempted<Value>(make: () => Value): Value | GatewayError {
+  try {
+    return make();
+  } catch (error) {
+    if (error instanceof GatewayError) return error;
+    throw error;
+  }
+}
+
+/** From the answer's head to its first good event. */
+async function begun(
+  answer: UpstreamAnswer,
+  answered: Omit<Answered, "answer">,
+  exchange: Exchange,
+  dependencies: AttemptDependencies,
+): Promise<FirstAnswer | Refusal> {
+  const { candidate, meter, outgoing: made } = answered;
+  if (answer.status < 200 || answer.status >= 300) {
+    const bytes = await readWhole(answer.body, ERROR_BYTES_MAX);
+    return refusedBy(answer, bytes, answered, exchange, dependencies);
+  }
+  if (!exchange.request.stream) {
+    const bytes = await readWhole(answer.body, ANSWER_BYTES_MAX);
+    const decoder = made.dialect.decoder(false);
+    const events = [...decoder.push(bytes), ...decoder.end()];
+    const broken = events.find((event) => event.type === "error");
+    if (broken !== undefined) return brokenAnswer(broken.error, candidate, meter);
+    return { ...answered, kind: "whole", answer, bytes, events };
+  }
+  const reader = new StreamReader(made.lane === "same" ? watched(made.dialect.watcher()) : decoded(made.dialect.decoder(true)));
+  const pieces = await reader.begin(answer.body);
+  const broken = brokenStart(pieces);
+  if (broken !== undefined) {
+    answer.body.abort();
+    return brokenAnswer(broken, candidate, meter);
+  }
+  return { ...answered, kind: "stream", answer, body: answer.body, reader, pieces };
+}
+
+/** The error that a stream began with, if it did not begin well. */
+function brokenStart(pieces: readonly Piece[]): AnswerError | undefined {
+  const first = pieces.find((piece) => piece.isDelta || piece.events.length > 0);
+  if (first === undefined) return { status: 502, message: "the provider's answer is empty", ours: true };
+  const event = first.events.at(0);
+  return event?.type === "error" ? event.error : undefined;
+}
+
+/** An error answer: ours to explain when it is about our credential, the client's to read otherwise. */
+function refusedBy(
+  answer: UpstreamAnswer,
+  bytes: Uint8Array,
+  answered: Omit<Answered, "answer">,
+  exchange: Exchange,
+  dependencies: AttemptDependencies,
+): Refusal {
+  const { candidate, meter, outgoing: made } = answered;
+  const said = made.dialect.readError(answer.status, bytes);
+  const kind = classify(answer.status, said);
+  const retryAfterMs = retryAfter(answer.headers, dependencies.now());
+  const error =
+    kind === "upstream-credential"
+      ? new GatewayError(kind, `the provider refused this gateway's credential for ${candidate.target.instance.name}; its operator must fix it`)
+      : new GatewayError(kind, said.message, {
+          status: answer.status >= 400 ? answer.status : 502,
+          ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+          ...(said.code === undefined ? {} : { code: said.code }),
+          ...(said.param === undefined ? {} : { param: said.param }),
+          ...(said.type === undefined ? {} : { type: said.type }),
+          ...(said.details === undefined ? {} : { details: said.details }),
+        });
+  meter.failed({ kind, status: error.status, mayBill: false });
+  const passable =
+    made.lane === "same" && kind !== "upstream-credential" && said.ours !== true && !leaksKey(bytes, candidate) && answer.status >= 400;
+  return {
+    kind: "refused",
+    error,
+    candidate,
+    recorded: true,
+    verbatim: passable ? { status: answer.status, headers: answer.headers, bytes } : undefined,
+  };
+}
+
+/** Some providers quote the credential they refuse: such an answer is never passed on. */
+function leaksKey(bytes: Uint8Array, candidate: Candidate): boolean {
+  const key = candidate.target.instance.settings.apiKey;
+  return key !== undefined && key.length >= 8 && Buffer.from(bytes).includes(key);
+}
+
+/** A 200 that is no answer: an error event first, garbage, nothing at all. */
+function brokenAnswer(said: AnswerError, candidate: Candidate, meter: Meter): Refusal {
+  const kind = said.ours === true ? "upstream-failed" : classify(statusOf(said), said);
+  const error = new GatewayError(kind, said.message, {
+    status: said.ours === true ? 502 : statusOf(said),
+    ...(said.code === undefined ? {} : { code: said.code }),
+    ...(said.type === undefined ? {} : { type: said.type }),
+  });
+  meter.failed({ kind, status: error.status, mayBill: true });
+  return { kind: "refused", error, candidate, recorded: true, verbatim: undefined };
+}
+
+function settleFailed(meter: Meter, error: GatewayError, mayBill: boolean): void {
+  if (error.kind === "canceled") meter.canceled();
+  else meter.failed({ kind: error.kind, status: error.status, mayBill });
+}
+
+function gatewayErrorOf(error: unknown): GatewayError {
+  if (error instanceof GatewayError) return error;
+  if (error instanceof UpstreamFailure) return new GatewayError(error.kind, error.message, { cause: error });
+  return new GatewayError("internal", "the gateway failed while it read the provider's answer", { cause: error });
+}
+
+/** Only what says something about the target's health counts; a caller's mistake does not. */
+function noteFailure(error: GatewayError, candidate: Candidate, dependencies: AttemptDependencies): void {
+  if (error.status < 500 || error.kind === "internal") return;
+  dependencies.breakers.failed(candidate.target.name, dependencies.now());
+}
+
+function endpoint(candidate: Candidate): URL {
+  const { target, dialect } = candidate;
+  const { provider, settings } = target.instance;
+  const base = settings.baseUrls[replicaOf(target.instance, settings.baseUrls.length)] ?? "";
+  return new URL(base + provider.path(dialect, target.model, target.record));
+}
+
+/** Replicas take turns. Which of them is warm is the affinity issue's to know. */
+const turns = new WeakMap<object, number>();
+function replicaOf(instance: object, replicas: number): number {
+  if (replicas <= 1) return 0;
+  const turn = turns.get(instance) ?? 0;
+  turns.set(instance, turn + 1);
+  return turn % replicas;
+}
+
+function reservationOf(
+  context: AttemptContext,
+  candidate: Candidate,
+  made: Outgoing,
+  number: number,
+  startedAtMs: number,
+): Reservation {
+  const { exchange, task, decision, policy } = context;
+  return {
+    attempt: `${exchange.id}.${number}`,
+    exchange: exchange.id,
+    task: task.id,
+    taskClass: task.className,
+    caller: exchange.caller.name,
+    clientDialect: exchange.dialect.name,
+    requestedModel: exchange.request.model,
+    stream: exchange.request.stream,
+    policy,
+    reason: decision.reason,
+    lane: made.lane,
+    provider: candidate.target.instance.name,
+    model: candidate.target.model,
+    upstreamDialect: made.dialect.name,
+    priceVersion: candidate.target.price?.version,
+    startedAtMs,
+    estimate: candidate.expectedCost,
+  };
+}
+
+/** `retry-after-ms`, or `retry-after` in seconds or as a date, as milliseconds from now. */
+function retryAfter(headers: UpstreamAnswer["headers"], nowMs: number): number | undefined {
+  const exact = Number(headers["retry-after-ms"] ?? Number.NaN);
+  if (Number.isFinite(exact) && exact >= 0) return exact;
+  const value = headers["retry-after"];
+  if (typeof value !== "string") return undefined;
+  const seconds = Number(value);
+  if (Number.isFinite(seconds)) return Math.max(0, seconds * 1000);
+  const at = Date.parse(value);
+  return Number.isNaN(at) ? undefined : Math.max(0, at - nowMs);
+}
+

@@ -1,0 +1,134 @@
+/**
+ * Reasons to go back to where one came from. *Hard*: a reasoning signature is readable by its issuer only. *Soft*: a prefix is
+ * probably warm in a target's cache. Both are learned from answers by the meter, bounded, and forgotten with time.
+ */
+import { hash } from "node:crypto";
+import type { Boundary } from "./cache/boundary.ts";
+import type { ChatRequest, Part } from "./chat.ts";
+import type { Target } from "./target.ts";
+import { promptTokens, type Usage } from "./usage.ts";
+
+/** Signatures remembered; each costs about 100 bytes. */
+export const SIGNATURES_MAX = 50_000;
+/** Warm borders remembered over all targets; each costs about 150 bytes. */
+export const WARM_BORDERS_MAX = 100_000;
+/** What a server's own cache is assumed to keep, as nothing tells: it lasts until memory is needed. */
+const LOCAL_CACHE_SECONDS = 600;
+
+export interface Bindings {
+  /** The provider instance that issued the reasoning this request carries; `undefined` when it carries none that is known. */
+  issuer(request: ChatRequest): string | undefined;
+  /** How many of this prompt's tokens (o200k estimate) are probably warm at the target. */
+  warmTokens(boundary: Boundary, target: Target, nowMs: number): number;
+  learnSignature(signature: string, instance: string): void;
+  learnPrompt(boundary: Boundary, target: Target, usage: Usage, nowMs: number): void;
+}
+
+export function createBindings(): Bindings {
+  const issuers = new BoundedMap<string, string>(SIGNATURES_MAX);
+  const warm = new BoundedMap<string, number>(WARM_BORDERS_MAX);
+  return {
+    issuer(request) {
+      for (const message of request.messages) {
+        if (message.role !== "assistant") continue;
+        for (const part of message.parts) {
+          const sealed = seal(part);
+          if (sealed === undefined) continue;
+          const instance = issuers.get(sealKey(sealed));
+          if (instance !== undefined) return instance;
+        }
+      }
+      return undefined;
+    },
+    warmTokens(boundary, target, nowMs) {
+      const minimum = minimumTokens(target);
+      for (let index = boundary.borders.length - 1; index >= 0; index -= 1) {
+        const border = boundary.borders[index];
+        if (border === undefined || border.tokens < minimum) break;
+        const expiresMs = warm.get(warmKey(border.hash, target));
+        if (expiresMs !== undefined && expiresMs > nowMs) return border.tokens;
+      }
+      return 0;
+    },
+    learnSignature(signature, instance) {
+      issuers.set(sealKey(signature), instance);
+    },
+    learnPrompt(boundary, target, usage, nowMs) {
+      const seconds = warmSeconds(target, usage);
+      if (seconds === 0) return;
+      const ratio = cachedShare(target, usage);
+      const whole = boundary.borders.at(-1)?.tokens ?? 0;
+      for (const border of boundary.borders) {
+        // A border inside what was read or written is warm; the estimate may be off by a little.
+        if (border.tokens <= whole * ratio * 1.05) warm.set(warmKey(border.hash, target), nowMs + seconds * 1000);
+      }
+    },
+  };
+}
+
+function seal(part: Part): string | undefined {
+  return part.type === "reasoning" ? (part.signature ?? part.redacted) : undefined;
+}
+
+/** Signatures run to kilobytes; their hash identifies them as well. */
+function sealKey(signature: string): string {
+  return hash("sha256", signature, "base64url").slice(0, 22);
+}
+
+function warmKey(border: string, target: Target): string {
+  return `${target.name}\u0000${border}`;
+}
+
+function minimumTokens(target: Target): number {
+  const cache = target.record?.cache;
+  return cache !== undefined && "minTokens" in cache ? cache.minTokens / (target.record?.tokenRatio ?? 1) : 0;
+}
+
+/** How long what this answer left in the cache lives, by the model's cache contract; 0: nothing was left. */
+function warmSeconds(target: Target, usage: Usage): number {
+  const cache = target.record?.cache;
+  if (cache === undefined) return 0;
+  switch (cache.kind) {
+    case "none":
+      return 0;
+    case "automatic":
+      return cache.idleSeconds;
+    case "keyed":
+      return (usage.cacheRead ?? 0) > 0 ? cache.idleSeconds : 0;
+    case "local":
+      return LOCAL_CACHE_SECONDS;
+    case "marks": {
+      if ((usage.cacheWrite1h ?? 0) > 0) return 3600;
+      return (usage.cacheRead ?? 0) + (usage.cacheWrite5m ?? 0) + (usage.cacheWriteOther ?? 0) > 0 ? Math.min(...cache.ttlSeconds) : 0;
+    }
+  }
+}
+
+/** The share of the prompt that is in the cache now: everything where caching is automatic, what was read and written where it is marked. */
+function cachedShare(target: Target, usage: Usage): number {
+  if (target.record?.cache.kind !== "marks") return 1;
+  const whole = promptTokens(usage) ?? 0;
+  return whole === 0 ? 0 : (whole - (usage.inputUncached ?? 0)) / whole;
+}
+
+/** A map that forgets its least recently written entries. */
+class BoundedMap<Key, Value> {
+  readonly #entries = new Map<Key, Value>();
+  readonly #max: number;
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  get(key: Key): Value | undefined {
+    return this.#entries.get(key);
+  }
+
+  set(key: Key, value: Value): void {
+    this.#entries.delete(key);
+    this.#entries.set(key, value);
+    if (this.#entries.size <= this.#max) return;
+    const oldest = this.#entries.keys().next();
+    if (oldest.done !== true) this.#entries.delete(oldest.value);
+  }
+}

@@ -1,0 +1,168 @@
+/**
+ * One client call: who calls, its bytes read once and bounded, parsed, and read.
+ */
+import { createHash, timingSafeEqual } from "node:crypto";
+import type { IncomingMessage } from "node:http";
+import type { ChatRequest, JsonObject } from "./chat.ts";
+import type { Dialect } from "./dialects/dialect.ts";
+import { GatewayError } from "./errors.ts";
+import { jsonDeeperThan } from "./json-scan.ts";
+
+/** The client as the ledger knows it. */
+export interface Caller {
+  /** The key's configured name; `undefined` when no keys are configured. */
+  readonly name: string | undefined;
+}
+
+export interface ClientKey {
+  readonly name: string;
+  /** SHA-256 of the key, hex. The key itself is not kept. */
+  readonly sha256: string;
+}
+
+export interface Exchange {
+  readonly id: string;
+  readonly dialect: Dialect;
+  readonly caller: Caller;
+  readonly headers: Headers;
+  /** The client's very bytes. */
+  readonly raw: Uint8Array;
+  readonly body: JsonObject;
+  readonly request: ChatRequest;
+  /** Milliseconds since the epoch. */
+  readonly receivedAtMs: number;
+  /** `performance.now()` when the body was complete: from here on, time is ours. */
+  readonly startedAt: number;
+}
+
+export interface ReceiveLimits {
+  readonly bodyBytesMax: number;
+  readonly jsonDepthMax: number;
+}
+
+/** Longest model name a client may give, in characters. */
+const MODEL_CHARACTERS_MAX = 256;
+
+/**
+ * Parses and reads a body.
+ *
+ * @throws GatewayError in words of the field that is wrong.
+ */
+export function receive(
+  raw: Uint8Array,
+  dialect: Dialect,
+  limits: ReceiveLimits,
+): { readonly body: JsonObject; readonly request: ChatRequest } {
+  const body = parse(raw, limits);
+  const model = body["model"];
+  if (typeof model !== "string" || model === "") {
+    throw new GatewayError("invalid-request", "`model` is missing; it must be a non-empty string", { param: "model" });
+  }
+  if (model.length > MODEL_CHARACTERS_MAX || hasControlCharacter(model)) {
+    throw new GatewayError(
+      "invalid-request",
+      `\`model\` must be at most ${MODEL_CHARACTERS_MAX} printable characters`,
+      { param: "model" },
+    );
+  }
+  return { body, request: dialect.readRequest(body) };
+}
+
+function parse(raw: Uint8Array, limits: ReceiveLimits): JsonObject {
+  if (raw.length === 0) throw new GatewayError("invalid-request", "the request body is empty; it must be a JSON object");
+  if (jsonDeeperThan(raw, limits.jsonDepthMax)) {
+    throw new GatewayError("invalid-request", `the JSON body is nested deeper than ${limits.jsonDepthMax} levels`);
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(raw));
+  } catch (error) {
+    // V8's message quotes the body; only the position is passed on.
+    const position = /position (\d+)/.exec(error instanceof Error ? error.message : "")?.[1];
+    const where = position === undefined ? "" : ` (at character ${position})`;
+    throw new GatewayError("invalid-request", `the request body is not valid JSON${where}`, { code: "invalid_json" });
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new GatewayError("invalid-request", "the request body must be a JSON object");
+  }
+  return value as JsonObject;
+}
+
+function hasControlCharacter(text: string): boolean {
+  for (let index = 0; index < text.length; index += 1) {
+    const code = text.charCodeAt(index);
+    if (code < 0x20 || code === 0x7f) return true;
+  }
+  return false;
+}
+
+/**
+ * Who calls, by the key it shows (`Authorization: Bearer` or `x-api-key`).
+ *
+ * With no keys configured anybody on the loopback interface may call, and whatever credential they send is ignored.
+ *
+ * @throws GatewayError `unauthenticated`
+ */
+export function authenticate(headers: Pick<Headers, "get">, keys: readonly ClientKey[]): Caller {
+  if (keys.length === 0) return { name: undefined };
+  const bearer = /^bearer\s+(.+)$/i.exec(headers.get("authorization") ?? "")?.[1];
+  const shown = headers.get("x-api-key") ?? bearer;
+  if (shown === undefined || shown.trim() === "") {
+    throw new GatewayError("unauthenticated", "no API key was sent; send it as `Authorization: Bearer <key>` or `x-api-key: <key>`");
+  }
+  const digest = createHash("sha256").update(shown.trim()).digest();
+  let found: ClientKey | undefined;
+  // Every key is compared, in constant time each: how long it takes says nothing about which one was close.
+  for (const key of keys) {
+    if (timingSafeEqual(digest, Buffer.from(key.sha256, "hex"))) found = key;
+  }
+  if (found === undefined) throw new GatewayError("unauthenticated", "the API key is not one that this gateway knows");
+  return { name: found.name };
+}
+
+/**
+ * The whole body of a Node request.
+ *
+ * @throws GatewayError `too-large` as soon as it is known to be; `canceled` when the client leaves before the end.
+ */
+export function readNodeBody(incoming: IncomingMessage, bodyBytesMax: number): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    const declared = Number(incoming.headers["content-length"] ?? 0);
+    if (declared > bodyBytesMax) {
+      reject(tooLarge(bodyBytesMax));
+      return;
+    }
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    incoming.on("data", (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes <= bodyBytesMax) {
+        chunks.push(chunk);
+        return;
+      }
+      incoming.pause();
+      chunks.length = 0;
+      reject(tooLarge(bodyBytesMax));
+    });
+    incoming.on("end", () => resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)));
+    incoming.on("error", (error) => reject(new GatewayError("canceled", "the client left while sending", { cause: error })));
+    incoming.on("close", () => reject(new GatewayError("canceled", "the client left while sending")));
+  });
+}
+
+/** The whole body of a fetch Request, with the same bound. */
+export async function readFetchBody(request: Request, bodyBytesMax: number): Promise<Uint8Array> {
+  if (Number(request.headers.get("content-length") ?? 0) > bodyBytesMax) throw tooLarge(bodyBytesMax);
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of request.body ?? []) {
+    bytes += chunk.length;
+    if (bytes > bodyBytesMax) throw tooLarge(bodyBytesMax);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+function tooLarge(bodyBytesMax: number): GatewayError {
+  return new GatewayError("too-large", `the request body is larger than ${bodyBytesMax} bytes`, { code: "request_too_large" });
+}

@@ -1,0 +1,373 @@
+/**
+ * The line: what happens to a call, in order. Each result is the next call's argument; nothing below calls back up.
+ */
+import { randomUUID } from "node:crypto";
+import { firstAnswer, type AttemptDependencies, type AttemptSettings, type FirstAnswer, type Refusal } from "./attempt.ts";
+import type { Bindings } from "./binding.ts";
+import type { Breakers } from "./breaker.ts";
+import { placeBoundary } from "./cache/boundary.ts";
+import type { Dialect } from "./dialects/dialect.ts";
+import { GatewayError } from "./errors.ts";
+import { authenticate, receive, type Caller, type ClientKey, type Exchange, type ReceiveLimits } from "./exchange.ts";
+import type { Ledger } from "./ledger.ts";
+import type { Log } from "./log.ts";
+import type { Metrics } from "./metrics.ts";
+import { choosePolicy } from "./policies/index.ts";
+import type { Policy } from "./policies/policy.ts";
+import { rejectedEntry } from "./rejection.ts";
+import { relayStream, relayWhole, type Client } from "./relay.ts";
+import type { Reply, ReplyHeaders } from "./reply.ts";
+import { candidates, type Targets } from "./target.ts";
+import { identifyTask, type Task } from "./task.ts";
+import { estimatePromptTokens } from "./tokens.ts";
+import type { Upstream } from "./upstream.ts";
+
+/** What the config decides; replaced as a whole on reload, read once per exchange. */
+export interface Setup {
+  readonly keys: readonly ClientKey[];
+  readonly targets: Targets;
+  readonly dialects: readonly Dialect[];
+  readonly policies: readonly Policy[];
+  readonly defaultPolicy: string;
+  readonly attempts: AttemptSettings;
+  readonly limits: ReceiveLimits & { readonly concurrency: number };
+}
+
+export interface GatewayDependencies {
+  readonly setup: () => Setup;
+  readonly upstream: Upstream;
+  readonly ledger: Ledger;
+  readonly bindings: Bindings;
+  readonly breakers: Breakers;
+  readonly metrics: Metrics;
+  readonly log: Log;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
+}
+
+/** A call as it comes from a route. */
+export interface Call {
+  readonly dialect: Dialect;
+  readonly headers: Headers;
+  /** The whole body, bounded. @throws GatewayError */
+  readonly body: (bodyBytesMax: number) => Promise<Uint8Array>;
+  readonly reply: Reply;
+}
+
+export interface Gateway {
+  /** Answers the call. Never rejects: what goes wrong is told to the client and to the ledger. */
+  serve(call: Call): Promise<void>;
+  /** Calls being served. */
+  readonly inFlight: number;
+  /** From now on new calls are refused; resolves when the running ones have ended. */
+  drain(): Promise<void>;
+  readonly draining: boolean;
+}
+
+export function createGateway(dependencies: GatewayDependencies): Gateway {
+  let inFlight = 0;
+  let draining = false;
+  let drained: (() => void) | undefined;
+  return {
+    get inFlight() {
+      return inFlight;
+    },
+    get draining() {
+      return draining;
+    },
+    drain() {
+      draining = true;
+      return new Promise((resolve) => {
+        drained = resolve;
+        if (inFlight === 0) resolve();
+      });
+    },
+    async serve(call) {
+      const setup = dependencies.setup();
+      const admission = admit(draining, inFlight, setup.limits.concurrency);
+      inFlight += 1;
+      dependencies.metrics.inFlight(inFlight);
+      try {
+        await new Line(call, setup, dependencies).run(admission);
+      } finally {
+        inFlight -= 1;
+        dependencies.metrics.inFlight(inFlight);
+        if (draining && inFlight === 0) drained?.();
+      }
+    },
+  };
+}
+
+/** @returns the reason why the call is not let in, if there is one. */
+function admit(draining: boolean, inFlight: number, concurrency: number): GatewayError | undefined {
+  if (draining) return new GatewayError("shutting-down", "the gateway is shutting down; try another instance", { retryAfterMs: 1_000 });
+  if (inFlight < concurrency) return undefined;
+  return new GatewayError("busy", `the gateway is serving its limit of ${concurrency} calls at once; try again shortly`, {
+    retryAfterMs: 1_000,
+  });
+}
+
+/** One call on its way. What is known of it so far is what its answer's headers and its rejection can say. */
+class Line {
+  readonly #call: Call;
+  readonly #setup: Setup;
+  readonly #dependencies: GatewayDependencies;
+  readonly #id = randomUUID();
+  readonly #receivedAtMs: number;
+  readonly #startedAt = performance.now();
+  readonly #cut = new AbortController();
+  #gone = false;
+  #onGone: () => void = () => this.#cut.abort();
+  #caller: Caller = { name: undefined };
+  #exchange: Exchange | undefined;
+  #task: Task | undefined;
+  #target: string | undefined;
+  #overheadMs: number | undefined;
+
+  constructor(call: Call, setup: Setup, dependencies: GatewayDependencies) {
+    this.#call = call;
+    this.#setup = setup;
+    this.#dependencies = dependencies;
+    this.#receivedAtMs = dependencies.now();
+  }
+
+  async run(refused: GatewayError | undefined): Promise<void> {
+    this.#call.reply.onGone(() => {
+      this.#gone = true;
+      this.#onGone();
+    });
+    try {
+      if (refused !== undefined) throw refused;
+      await this.#serve();
+    } catch (error) {
+      this.#reject(error);
+    }
+  }
+
+  async #serve(): Promise<void> {
+    const setup = this.#setup;
+    const { dialect, headers } = this.#call;
+    this.#caller = authenticate(headers, setup.keys);
+    const raw = await this.#call.body(setup.limits.bodyBytesMax);
+    const startedAt = performance.now();
+    const { body, request } = receive(raw, dialect, setup.limits);
+    const exchange: Exchange = {
+      id: this.#id,
+      dialect,
+      caller: this.#caller,
+      headers,
+      raw,
+      body,
+      request,
+      receivedAtMs: this.#receivedAtMs,
+      startedAt,
+    };
+    this.#exchange = exchange;
+
+    const namespace = this.#caller.name ?? "";
+    const task = identifyTask(request, headers, namespace);
+    this.#task = task;
+    const boundary = placeBoundary(request, namespace);
+    const resolved = setup.targets.resolve(request.model);
+    const nowMs = this.#dependencies.now();
+    const options = candidates(request, resolved.targets, {
+      clientDialect: dialect.name,
+      promptTokens: estimatePromptTokens(request),
+      explicit: resolved.explicit,
+      issuer: this.#dependencies.bindings.issuer(request),
+      warmTokens: (target) => this.#dependencies.bindings.warmTokens(boundary, target, nowMs),
+      resting: (target) => this.#dependencies.breakers.resting(target.name, nowMs),
+    });
+    const policy = choosePolicy(setup.policies, resolved.policy ?? setup.defaultPolicy);
+    const decision = policy.choose(request, task, options);
+    const strict = setup.attempts.strict || headers.get("x-sluice-strict") === "true";
+    const first = await firstAnswer(
+      {
+        exchange,
+        task,
+        boundary,
+        decision,
+        policy: policy.name,
+        settings: { ...setup.attempts, strict },
+        signal: this.#cut.signal,
+      },
+      this.#attemptDependencies(),
+    );
+    await this.#answer(first, exchange);
+  }
+
+  #attemptDependencies(): AttemptDependencies {
+    const { dialects } = this.#setup;
+    return {
+      ...this.#dependencies,
+      dialect(name) {
+        const found = dialects.find((dialect) => dialect.name === name);
+        if (found === undefined) throw new GatewayError("internal", `no dialect is called ${name}`);
+        return found;
+      },
+    };
+  }
+
+  async #answer(first: FirstAnswer | Refusal, exchange: Exchange): Promise<void> {
+    this.#target = first.candidate?.target.name;
+    if (first.kind === "refused") return this.#refuse(first);
+    this.#overheadMs = first.meter.overheadMs;
+    const headers = (extra: ReplyHeaders) => this.#headers(first, extra);
+    if (first.kind === "whole") {
+      relayWhole(first, exchange, this.#client(), headers);
+    } else {
+      this.#dependencies.metrics.streamOpened();
+      try {
+        await relayStream(first, exchange, this.#client(), headers, {
+          costComment: exchange.headers.get("x-sluice-cost-comment") === "true",
+        });
+      } finally {
+        this.#dependencies.metrics.streamClosed();
+      }
+    }
+    this.#logged(first.meter.entry?.outcome ?? "open", first.meter.entry?.status ?? 0);
+  }
+
+  #client(): Client {
+    const line = this;
+    return {
+      reply: this.#call.reply,
+      get gone() {
+        return line.#gone;
+      },
+      onGone: (listener) => {
+        this.#onGone = listener;
+      },
+    };
+  }
+
+  /** The answer's own headers: ours, and those of the upstream that say something to its clients. */
+  #headers(first: Exclude<FirstAnswer, Refusal>, extra: ReplyHeaders): ReplyHeaders {
+    const losses = [...new Set(first.losses.map((loss) => loss.field))];
+    return {
+      ...upstreamHeaders(first.answer.headers, first.candidate.target.instance.provider.answerHeaders ?? []),
+      ...this.#ownHeaders(),
+      ...(losses.length === 0 ? {} : { "x-sluice-losses": losses.join(", ") }),
+      ...extra,
+    };
+  }
+
+  #ownHeaders(): Record<string, string> {
+    const overheadMs = this.#overheadMs ?? performance.now() - (this.#exchange?.startedAt ?? this.#startedAt);
+    return {
+      "x-sluice-exchange": this.#id,
+      ...(this.#target === undefined ? {} : { "x-sluice-target": headerText(this.#target) }),
+      ...(this.#task === undefined ? {} : { "x-sluice-task": this.#task.id }),
+      "x-sluice-overhead-ms": overheadMs.toFixed(3),
+    };
+  }
+
+  /** No target answered: the upstream's own words where they are in the client's dialect, ours otherwise. */
+  #refuse(refusal: Refusal): void {
+    const { error, verbatim } = refusal;
+    if (verbatim === undefined || refusal.candidate === undefined) {
+      this.#tell(error);
+    } else if (!this.#gone) {
+      this.#call.reply.start(verbatim.status, {
+        ...upstreamHeaders(verbatim.headers, refusal.candidate.target.instance.provider.answerHeaders ?? []),
+        ...retryHeaders(error),
+        ...this.#ownHeaders(),
+        "content-type": String(verbatim.headers["content-type"] ?? "application/json"),
+        "content-length": String(verbatim.bytes.length),
+      });
+      this.#call.reply.end(verbatim.bytes);
+    }
+    if (!refusal.recorded) this.#record(error);
+    this.#logged(error.kind, error.status);
+  }
+
+  /** What we refuse ourselves, and what we did not expect. */
+  #reject(thrown: unknown): void {
+    const error =
+      thrown instanceof GatewayError ? thrown : new GatewayError("internal", "the gateway failed; its log has the reason", { cause: thrown });
+    if (error.kind === "internal") {
+      this.#dependencies.log.error("internal", { exchange: this.#id, message: String((thrown as Error)?.stack ?? thrown) });
+    }
+    this.#tell(error);
+    this.#record(error);
+    this.#logged(error.kind, error.status);
+  }
+
+  #tell(error: GatewayError): void {
+    const { reply, dialect } = this.#call;
+    if (this.#gone) return;
+    if (reply.started) {
+      reply.fail(dialect.errorEvent(error, this.#id));
+      return;
+    }
+    const body = JSON.stringify(dialect.writeError(error, this.#id));
+    reply.start(error.status, {
+      ...retryHeaders(error),
+      ...this.#ownHeaders(),
+      "content-type": "application/json",
+      "content-length": String(Buffer.byteLength(body)),
+    });
+    reply.end(body);
+  }
+
+  #record(error: GatewayError): void {
+    this.#dependencies.ledger.settle(
+      rejectedEntry({
+        id: this.#id,
+        error,
+        dialect: this.#call.dialect.name,
+        caller: this.#caller.name,
+        exchange: this.#exchange,
+        task: this.#task,
+        target: this.#target,
+        receivedAtMs: this.#receivedAtMs,
+        nowMs: this.#dependencies.now(),
+      }),
+    );
+  }
+
+  #logged(outcome: string, status: number): void {
+    const durationMs = performance.now() - this.#startedAt;
+    this.#dependencies.metrics.request(this.#call.dialect.name, status, durationMs / 1000, this.#overheadMs);
+    this.#dependencies.log.info("exchange", {
+      exchange: this.#id,
+      dialect: this.#call.dialect.name,
+      caller: this.#caller.name,
+      task: this.#task?.id,
+      target: this.#target,
+      outcome,
+      status,
+      durationMs: Math.round(durationMs),
+    });
+  }
+}
+
+/** Answer headers of any provider that a client may need; the rest may describe our account or our network. */
+const COMMON_ANSWER_HEADERS: readonly string[] = ["retry-after", "retry-after-ms", "x-should-retry", "x-request-id", "request-id"];
+
+function upstreamHeaders(
+  headers: Readonly<Record<string, string | string[] | undefined>>,
+  allowed: readonly string[],
+): Record<string, string> {
+  const passed: Record<string, string> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    if (value === undefined) continue;
+    if (COMMON_ANSWER_HEADERS.includes(name) || allowed.some((own) => (own.endsWith("*") ? name.startsWith(own.slice(0, -1)) : name === own))) {
+      passed[name] = Array.isArray(value) ? value.join(", ") : value;
+    }
+  }
+  return passed;
+}
+
+/** Every 429 that may be tried again says when; one that may not says so. */
+function retryHeaders(error: GatewayError): Record<string, string> {
+  if (error.kind === "quota-exhausted") return { "x-should-retry": "false" };
+  if (error.retryAfterMs !== undefined) return { "retry-after": String(Math.max(1, Math.ceil(error.retryAfterMs / 1000))) };
+  return error.status === 429 ? { "retry-after": "1" } : {};
+}
+
+/** Header values are Latin-1 without controls; names of models may be anything. */
+function headerText(text: string): string {
+  return text.replace(/[^\x21-\x7e]/g, (character) => encodeURIComponent(character));
+}

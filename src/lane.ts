@@ -1,0 +1,82 @@
+/**
+ * Two lanes out. Same dialect: the client's bytes with a short list of edits. Other dialect: the reading, written anew.
+ */
+import type { DialectName, Loss } from "./chat.ts";
+import type { Dialect } from "./dialects/dialect.ts";
+import { applyEdits, type Edit } from "./edit.ts";
+import { GatewayError } from "./errors.ts";
+import type { Exchange } from "./exchange.ts";
+import type { Target } from "./target.ts";
+
+export interface Outgoing {
+  readonly lane: "same" | "translated";
+  readonly dialect: Dialect;
+  readonly bytes: Uint8Array;
+  /** What the request said and these bytes do not. The answer's way back may add more. */
+  readonly losses: readonly Loss[];
+  /** Whether usage inside the stream was asked for by us only, and is to be kept from the client. */
+  readonly hidesUsage: boolean;
+}
+
+/**
+ * The body for this target. Same exchange, same target → the same bytes.
+ *
+ * @param upstreamDialect What is spoken to the target: the exchange's own dialect makes the same-dialect lane.
+ * @throws GatewayError `unsupported` when the target cannot be told what the request says, or when `strict` and anything was lost.
+ */
+export function outgoing(exchange: Exchange, target: Target, upstreamDialect: Dialect, strict: boolean): Outgoing {
+  const made =
+    upstreamDialect.name === exchange.dialect.name ? edited(exchange, target) : written(exchange, target, upstreamDialect);
+  if (strict && made.losses.length > 0) throw strictRefusal(made.losses, target, upstreamDialect.name);
+  return made;
+}
+
+function edited(exchange: Exchange, target: Target): Outgoing {
+  const { dialect, body, raw, request } = exchange;
+  const { provider } = target.instance;
+  const edits = [
+    ...dialect.edits(body, { model: target.model, askStreamUsage: request.stream && provider.asksStreamUsage }),
+    ...(provider.quirks?.(dialect.name, body, target.record) ?? []),
+  ];
+  return {
+    lane: "same",
+    dialect,
+    bytes: applyEdits(raw, edits),
+    losses: lossesOf(edits),
+    hidesUsage: request.stream && provider.asksStreamUsage && !request.wantsStreamUsage,
+  };
+}
+
+function written(exchange: Exchange, target: Target, dialect: Dialect): Outgoing {
+  const losses: Loss[] = [];
+  const body = dialect.writeRequest(exchange.request, { model: target.model, record: target.record }, losses);
+  const plain = Buffer.from(JSON.stringify(body));
+  const edits = target.instance.provider.quirks?.(dialect.name, body, target.record) ?? [];
+  return {
+    lane: "translated",
+    dialect,
+    bytes: applyEdits(plain, edits),
+    losses: [...losses, ...lossesOf(edits)],
+    hidesUsage: false,
+  };
+}
+
+function lossesOf(edits: readonly Edit[]): Loss[] {
+  return edits.flatMap((edit) => (edit.loss === undefined ? [] : [{ field: edit.loss, path: pathText(edit.path) }]));
+}
+
+function pathText(path: readonly (string | number)[]): string {
+  return path.reduce<string>((text, step) => {
+    if (typeof step === "number") return `${text}[${step}]`;
+    return text === "" ? step : `${text}.${step}`;
+  }, "");
+}
+
+function strictRefusal(losses: readonly Loss[], target: Target, dialect: DialectName): GatewayError {
+  const fields = [...new Set(losses.map((loss) => loss.path ?? loss.field))].slice(0, 8).join(", ");
+  return new GatewayError(
+    "unsupported",
+    `strict mode: ${target.name} (${dialect}) cannot be told: ${fields}. Leave these out, choose another target, or switch strict mode off`,
+  );
+}
+

@@ -1,0 +1,220 @@
+/**
+ * The one reader of what an answer used: sees every event, and settles the attempt's ledger row exactly once, whichever way
+ * the answer ends: complete, canceled or failed.
+ */
+import type { Boundary } from "./cache/boundary.ts";
+import type { AnswerError, ChatEvent, FinishReason, Loss } from "./chat.ts";
+import type { Bindings } from "./binding.ts";
+import type { ErrorKindName } from "./errors.ts";
+import type { CostBasis, LedgerEntry, Outcome, Reservation, UsageBasis } from "./ledger.ts";
+import type { Candidate } from "./target.ts";
+import { costOf, laterUsage, UNKNOWN_USAGE, type PicoUsd, type Usage } from "./usage.ts";
+
+export interface MeterOptions {
+  readonly reservation: Reservation;
+  readonly candidate: Candidate;
+  readonly boundary: Boundary;
+  readonly bindings: Bindings;
+  /** Losses of the request; the encoder adds its own to the same list while the answer runs. */
+  readonly losses: readonly Loss[];
+  readonly overheadMs: number;
+  readonly settle: (entry: LedgerEntry) => void;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+}
+
+/** Characters per token assumed for delivered text whose upstream never reported a count (English prose, o200k). */
+const CHARACTERS_PER_TOKEN = 4;
+
+export interface Failure {
+  readonly kind: ErrorKindName;
+  readonly status: number;
+  /** Whether the upstream may have worked on it, and so may bill. */
+  readonly mayBill: boolean;
+}
+
+export class Meter {
+  readonly #options: MeterOptions;
+  #usage: Usage = UNKNOWN_USAGE;
+  #firstEventAtMs: number | undefined;
+  #finish: FinishReason | undefined;
+  #entry: LedgerEntry | undefined;
+  /** Text delivered, in characters: read from deltas on the translated lane. */
+  #characters = 0;
+  /** Frames that carried output and their bytes: weighed, not read, on the same-dialect lane. */
+  #frames = 0;
+  #frameBytes = 0;
+  #frameBytesMin = Number.POSITIVE_INFINITY;
+
+  constructor(options: MeterOptions) {
+    this.#options = options;
+  }
+
+  get overheadMs(): number {
+    return this.#options.overheadMs;
+  }
+
+  /** The answer said how it ended: what comes after is bookkeeping. */
+  get finished(): boolean {
+    return this.#finish !== undefined;
+  }
+
+  /** The settled row; `undefined` while the answer runs. */
+  get entry(): LedgerEntry | undefined {
+    return this.#entry;
+  }
+
+  observe(event: ChatEvent): void {
+    this.#firstEventAtMs ??= this.#options.now();
+    switch (event.type) {
+      case "usage":
+        this.#usage = laterUsage(this.#usage, plausible(event.usage));
+        return;
+      case "finish":
+        this.#finish = event.reason;
+        return;
+      case "text-delta":
+      case "refusal-delta":
+      case "reasoning-delta":
+        this.#characters += event.text.length;
+        return;
+      case "tool-call-start":
+        this.#characters += event.name.length;
+        return;
+      case "tool-call-delta":
+        this.#characters += event.arguments.length;
+        return;
+      case "reasoning-end":
+        if (event.signature !== undefined) this.#learn(event.signature);
+        return;
+      case "reasoning-redacted":
+        this.#learn(event.data);
+        return;
+      case "done":
+        this.complete();
+        return;
+      case "start":
+      case "tool-call-end":
+      case "opaque":
+      case "error":
+        return;
+    }
+  }
+
+  /** A frame of output that was passed on unread. */
+  weigh(bytes: number): void {
+    this.#firstEventAtMs ??= this.#options.now();
+    this.#frames += 1;
+    this.#frameBytes += bytes;
+    this.#frameBytesMin = Math.min(this.#frameBytesMin, bytes);
+  }
+
+  complete(): void {
+    const usage = this.#withAbsent(this.#usage);
+    const known = usage.inputUncached !== undefined && usage.output !== undefined;
+    const billed = known ? usage : this.#estimated(usage);
+    this.#settle("complete", 200, undefined, usage, known ? "reported" : "unknown", billed, known ? "reported" : "estimated");
+  }
+
+  /** The client left. What was delivered is billed, and so is the prompt: never nothing. */
+  canceled(): void {
+    if (this.#finish !== undefined && this.#usage.output !== undefined && this.#usage.inputUncached !== undefined) {
+      this.complete();
+      return;
+    }
+    const usage = this.#estimated(this.#withAbsent(this.#usage));
+    this.#settle("canceled", 499, "canceled", usage, "estimated", usage, "estimated");
+  }
+
+  failed(failure: Failure): void {
+    if (!failure.mayBill) {
+      this.#settle("failed", failure.status, failure.kind, UNKNOWN_USAGE, "unknown", undefined, "not-billed");
+      return;
+    }
+    const usage = this.#estimated(this.#withAbsent(this.#usage));
+    this.#settle("failed", failure.status, failure.kind, usage, "estimated", usage, "estimated");
+  }
+
+  #settle(
+    outcome: Outcome,
+    status: number,
+    errorKind: string | undefined,
+    usage: Usage,
+    usageBasis: UsageBasis,
+    billed: Usage | undefined,
+    basis: CostBasis,
+  ): void {
+    if (this.#entry !== undefined) return;
+    const { reservation, candidate, losses, overheadMs, now } = this.#options;
+    const { cost, costBasis } = this.#price(billed, basis);
+    const nowMs = now();
+    this.#entry = {
+      ...reservation,
+      outcome,
+      status,
+      errorKind,
+      usage,
+      usageBasis,
+      cost,
+      costBasis,
+      ttftMs: this.#firstEventAtMs === undefined ? undefined : this.#firstEventAtMs - reservation.startedAtMs,
+      durationMs: nowMs - reservation.startedAtMs,
+      overheadMs,
+      finishReason: this.#finish,
+      losses: [...losses],
+    };
+    if (outcome === "complete") {
+      this.#options.bindings.learnPrompt(this.#options.boundary, candidate.target, usage, nowMs);
+    }
+    this.#options.settle(this.#entry);
+  }
+
+  #price(billed: Usage | undefined, basis: CostBasis): { cost: PicoUsd | undefined; costBasis: CostBasis } {
+    if (billed === undefined) return { cost: 0n, costBasis: "not-billed" };
+    const { price } = this.#options.candidate.target;
+    const cost = price === undefined ? undefined : costOf(billed, price);
+    return cost === undefined ? { cost: undefined, costBasis: "unpriced" } : { cost, costBasis: basis };
+  }
+
+  /** What the upstream did not say, from what was seen: our count of the prompt, and the output that passed by. */
+  #estimated(usage: Usage): Usage {
+    const weighed = this.#frames === 0 ? 0 : this.#frameBytes - this.#frameBytesMin * this.#frames + this.#frames;
+    const delivered = Math.max(this.#frames, Math.ceil((weighed + this.#characters) / CHARACTERS_PER_TOKEN));
+    return {
+      ...usage,
+      inputUncached: usage.inputUncached ?? this.#options.candidate.promptTokens,
+      output: Math.max(usage.output ?? 0, delivered),
+    };
+  }
+
+  /** What it means that no cached-token count came is the provider's to say. */
+  #withAbsent(usage: Usage): Usage {
+    const { provider } = this.#options.candidate.target.instance;
+    if (usage.cacheRead !== undefined || usage.inputUncached === undefined || provider.absentCacheRead === "unknown") return usage;
+    return { ...usage, cacheRead: 0 };
+  }
+
+  #learn(signature: string): void {
+    this.#options.bindings.learnSignature(signature, this.#options.candidate.target.instance.name);
+  }
+}
+
+/** Counts as upstreams send them may be anything; what is not a count is unknown. */
+function plausible(usage: Usage): Usage {
+  const count = (value: number | undefined) =>
+    value !== undefined && Number.isSafeInteger(value) && value >= 0 ? value : undefined;
+  return {
+    inputUncached: count(usage.inputUncached),
+    cacheRead: count(usage.cacheRead),
+    cacheWrite5m: count(usage.cacheWrite5m),
+    cacheWrite1h: count(usage.cacheWrite1h),
+    cacheWriteOther: count(usage.cacheWriteOther),
+    output: count(usage.output),
+    reasoning: count(usage.reasoning),
+  };
+}
+
+/** The status that fits an error seen inside an answer. */
+export function statusOf(error: AnswerError): number {
+  return error.status >= 400 && error.status <= 599 ? error.status : 502;
+}

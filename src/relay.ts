@@ -1,0 +1,223 @@
+/**
+ * Brings an answer that has begun to the client: bytes on the same-dialect lane, events through an encoder on the other.
+ *
+ * Owns the stream from its first event to its end, and makes the meter settle it in all three endings.
+ */
+import type { FirstAnswer } from "./attempt.ts";
+import type { ChatEvent } from "./chat.ts";
+import type { Encoder } from "./dialects/dialect.ts";
+import { GatewayError } from "./errors.ts";
+import type { Exchange } from "./exchange.ts";
+import { statusOf } from "./meter.ts";
+import type { Piece } from "./read.ts";
+import type { Reply, ReplyHeaders } from "./reply.ts";
+import { usdText } from "./usage.ts";
+import type { UpstreamFailure } from "./upstream.ts";
+
+/** The client's end of the exchange, as far as it matters whether somebody still listens. */
+export interface Client {
+  readonly reply: Reply;
+  readonly gone: boolean;
+  /** Replaces what happens when the client leaves. */
+  onGone(listener: () => void): void;
+}
+
+/** How long a stream that has said its finish is read on for its usage, once nobody listens. */
+const DRAIN_MS = 2_000;
+
+type WholeAnswer = Extract<FirstAnswer, { kind: "whole" }>;
+type StreamAnswer = Extract<FirstAnswer, { kind: "stream" }>;
+
+/** @param headers Adds the headers that are known only now, the cost among them. */
+export function relayWhole(first: WholeAnswer, exchange: Exchange, client: Client, headers: (extra: ReplyHeaders) => ReplyHeaders): void {
+  const { meter, outgoing, losses, events, bytes } = first;
+  for (const event of events) if (event.type !== "done") meter.observe(event);
+  let body: Uint8Array | string = bytes;
+  if (outgoing.lane === "translated") {
+    const encoder = encoderFor(exchange, losses);
+    for (const event of events) encoder.push(event);
+    body = encoder.end();
+  }
+  if (client.gone) {
+    meter.canceled();
+    return;
+  }
+  meter.complete();
+  const cost = meter.entry?.cost;
+  const type = outgoing.lane === "same" ? String(first.answer.headers["content-type"] ?? "application/json") : "application/json";
+  client.reply.start(
+    outgoing.lane === "same" ? first.answer.status : 200,
+    headers({
+      "content-type": type,
+      "content-length": String(Buffer.byteLength(body)),
+      ...(cost === undefined ? {} : { "x-sluice-cost-usd": usdText(cost) }),
+    }),
+  );
+  client.reply.end(body);
+}
+
+/** @returns when the answer has ended for both sides. */
+export function relayStream(
+  first: StreamAnswer,
+  exchange: Exchange,
+  client: Client,
+  headers: (extra: ReplyHeaders) => ReplyHeaders,
+  options: { readonly costComment: boolean },
+): Promise<void> {
+  return new Promise((resolve) => {
+    new StreamRelay(first, exchange, client, options.costComment, resolve).run(headers);
+  });
+}
+
+class StreamRelay {
+  readonly #first: StreamAnswer;
+  readonly #exchange: Exchange;
+  readonly #client: Client;
+  readonly #costComment: boolean;
+  readonly #resolve: () => void;
+  readonly #encoder: Encoder | undefined;
+  #over = false;
+  #drain: NodeJS.Timeout | undefined;
+
+  constructor(first: StreamAnswer, exchange: Exchange, client: Client, costComment: boolean, resolve: () => void) {
+    this.#first = first;
+    this.#exchange = exchange;
+    this.#client = client;
+    this.#costComment = costComment;
+    this.#resolve = resolve;
+    this.#encoder = first.outgoing.lane === "translated" ? encoderFor(exchange, first.losses) : undefined;
+  }
+
+  run(headers: (extra: ReplyHeaders) => ReplyHeaders): void {
+    const { reader, pieces, body, answer, outgoing } = this.#first;
+    if (this.#client.gone) return this.#leave();
+    this.#client.onGone(() => this.#leave());
+    this.#client.reply.onDrain(() => body.resume());
+    const upstreamType = String(answer.headers["content-type"] ?? "");
+    const type = outgoing.lane === "same" && upstreamType.startsWith("text/event-stream") ? upstreamType : "text/event-stream";
+    this.#client.reply.start(200, headers({ "content-type": type, "cache-control": "no-cache", "x-accel-buffering": "no" }));
+    this.#pieces(pieces);
+    if (this.#over) return;
+    reader.run({
+      pieces: (more) => this.#pieces(more),
+      end: () => this.#end(),
+      error: (failure) => this.#broken(failure),
+    });
+  }
+
+  #pieces(pieces: readonly Piece[]): void {
+    if (this.#over) return;
+    const out: (Uint8Array | string)[] = [];
+    for (const piece of pieces) {
+      const broken = piece.events.find((event) => event.type === "error");
+      if (broken !== undefined) return this.#fail(out, piece, broken);
+      if (this.#encoder === undefined) {
+        if (piece.bytes !== undefined && !(piece.usageOnly && this.#first.outgoing.hidesUsage)) out.push(piece.bytes);
+        if (piece.isDelta && piece.bytes !== undefined) this.#first.meter.weigh(piece.bytes.length);
+      }
+      for (const event of piece.events) {
+        if (this.#encoder !== undefined) out.push(this.#encoder.push(event));
+        this.#first.meter.observe(event);
+      }
+    }
+    this.#write(out);
+  }
+
+  #write(out: readonly (Uint8Array | string)[]): void {
+    if (this.#client.gone || this.#over) return;
+    const bytes = joined(out);
+    if (bytes !== undefined && !this.#client.reply.write(bytes)) this.#first.body.pause();
+  }
+
+  #end(): void {
+    if (this.#over) return;
+    const rest = this.#encoder?.end() ?? "";
+    this.#first.meter.complete();
+    if (!this.#client.gone) this.#client.reply.end(rest + this.#comment());
+    this.#finish();
+  }
+
+  /** Only for those who ask: SSE comments are ignored by every client, yet the stream is then not the upstream's alone. */
+  #comment(): string {
+    if (!this.#costComment) return "";
+    const cost = this.#first.meter.entry?.cost;
+    return `: sluice exchange=${this.#exchange.id} cost_usd=${cost === undefined ? "unknown" : usdText(cost)}\n\n`;
+  }
+
+  /** An error event: the upstream's own passes as it is in its own dialect; anything else is said in the client's. */
+  #fail(out: readonly (Uint8Array | string)[], piece: Piece, event: Extract<ChatEvent, { type: "error" }>): void {
+    const { error } = event;
+    const status = statusOf(error);
+    const kind = status === 504 ? "upstream-timeout" : "upstream-failed";
+    const passes = this.#encoder === undefined && error.ours !== true && piece.bytes !== undefined;
+    const own = () =>
+      this.#exchange.dialect.errorEvent(
+        new GatewayError(kind, error.message, {
+          status,
+          ...(error.type === undefined ? {} : { type: error.type }),
+          ...(error.code === undefined ? {} : { code: error.code }),
+        }),
+        this.#exchange.id,
+      );
+    const before = joined(out);
+    if (before !== undefined && !this.#client.gone) this.#client.reply.write(before);
+    this.#stop(kind, status, passes && piece.bytes !== undefined ? Buffer.from(piece.bytes).toString("utf8") : own());
+  }
+
+  #broken(failure: UpstreamFailure): void {
+    if (this.#over) return;
+    const error = new GatewayError(failure.kind, failure.message, { cause: failure });
+    this.#stop(failure.kind, error.status, this.#exchange.dialect.errorEvent(error, this.#exchange.id));
+  }
+
+  #stop(kind: GatewayError["kind"], status: number, last: string): void {
+    if (kind === "canceled" || this.#client.gone) this.#first.meter.canceled();
+    else this.#first.meter.failed({ kind, status, mayBill: true });
+    this.#first.body.abort();
+    // What was complete before the connection broke stays complete: the client has everything.
+    if (this.#first.meter.entry?.outcome === "complete") this.#client.reply.end();
+    else this.#client.reply.fail(last);
+    this.#finish();
+  }
+
+  #leave(): void {
+    if (this.#over) return;
+    const { meter, body } = this.#first;
+    if (meter.entry === undefined && meter.finished && this.#drain === undefined) {
+      // The answer is complete but for its bill: hear it, briefly, rather than guess it.
+      this.#drain = setTimeout(() => this.#leave(), DRAIN_MS);
+      body.resume();
+      return;
+    }
+    body.abort();
+    meter.canceled();
+    this.#finish();
+  }
+
+  #finish(): void {
+    this.#over = true;
+    clearTimeout(this.#drain);
+    this.#resolve();
+  }
+}
+
+function encoderFor(exchange: Exchange, losses: FirstAnswer["losses"]): Encoder {
+  return exchange.dialect.encoder(
+    {
+      stream: exchange.request.stream,
+      model: exchange.request.model,
+      includeUsage: exchange.request.wantsStreamUsage,
+      id: exchange.id,
+      createdSeconds: Math.floor(exchange.receivedAtMs / 1000),
+    },
+    losses,
+  );
+}
+
+/** One write for what came in one read. */
+function joined(parts: readonly (Uint8Array | string)[]): Uint8Array | string | undefined {
+  const some = parts.filter((part) => part.length > 0);
+  if (some.length <= 1) return some[0];
+  if (some.every((part) => typeof part === "string")) return some.join("");
+  return Buffer.concat(some.map((part) => (typeof part === "string" ? Buffer.from(part) : part)));
+}
