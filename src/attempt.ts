@@ -199,7 +199,7 @@ async function begun(
   const { candidate, meter, outgoing: made } = answered;
   if (answer.status < 200 || answer.status >= 300) {
     const bytes = await readWhole(answer.body, ERROR_BYTES_MAX);
-    return refusedBy(answer, bytes, answered, exchange, dependencies);
+    return refusedBy(answer, bytes, answered, dependencies);
   }
   if (!exchange.request.stream) {
     const bytes = await readWhole(answer.body, ANSWER_BYTES_MAX);
@@ -232,7 +232,6 @@ function refusedBy(
   answer: UpstreamAnswer,
   bytes: Uint8Array,
   answered: Omit<Answered, "answer">,
-  exchange: Exchange,
   dependencies: AttemptDependencies,
 ): Refusal {
   const { candidate, meter, outgoing: made } = answered;

@@ -210,7 +210,10 @@ class Attempt implements Dispatcher.DispatchHandler, UpstreamBody {
     if (this.#over || status < 200) return;
     this.#headArrived = true;
     this.#lastActivityAt = performance.now();
+    this.#paused = true;
     controller.pause();
+    clearTimeout(this.#timer);
+    this.#arm();
     this.#decompress = this.#decompressor(headers["content-encoding"]);
     this.#resolve({ status, headers, body: this });
   }
