@@ -26,6 +26,7 @@ export function callRoute(gateway: Gateway, dialect: Dialect): Handler<Bindings>
       await gateway.serve({
         dialect,
         headers: context.req.raw.headers,
+        search: searchOf(context.req.url),
         body: (bodyBytesMax) => readNodeBody(incoming as Parameters<typeof readNodeBody>[0], bodyBytesMax),
         reply: nodeReply(outgoing as Parameters<typeof nodeReply>[0]),
       });
@@ -33,7 +34,12 @@ export function callRoute(gateway: Gateway, dialect: Dialect): Handler<Bindings>
     }
     const request = context.req.raw;
     const { reply, response } = fetchReply(request.signal);
-    void gateway.serve({ dialect, headers: request.headers, body: (bodyBytesMax) => readFetchBody(request, bodyBytesMax), reply });
+    void gateway.serve({ dialect, headers: request.headers, search: searchOf(request.url), body: (bodyBytesMax) => readFetchBody(request, bodyBytesMax), reply });
     return response;
   };
+}
+
+function searchOf(url: string): string {
+  const at = url.indexOf("?");
+  return at < 0 ? "" : url.slice(at);
 }

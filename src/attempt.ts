@@ -157,7 +157,7 @@ async function tryOnce(
   const answered = { candidate, outgoing: made, meter, losses };
   try {
     const answer = await dependencies.upstream.send({
-      url: endpoint(candidate),
+      url: endpoint(candidate, made.lane === "same" ? exchange.search : ""),
       headers: {
         "content-type": "application/json",
         accept: exchange.request.stream ? "text/event-stream" : "application/json",
@@ -296,11 +296,13 @@ function noteFailure(error: GatewayError, candidate: Candidate, dependencies: At
   dependencies.breakers.failed(candidate.target.name, dependencies.now());
 }
 
-function endpoint(candidate: Candidate): URL {
+function endpoint(candidate: Candidate, search: string): URL {
   const { target, dialect } = candidate;
   const { provider, settings } = target.instance;
   const base = settings.baseUrls[replicaOf(target.instance, settings.baseUrls.length)] ?? "";
-  return new URL(base + provider.path(dialect, target.model, target.record));
+  const url = new URL(base + provider.path(dialect, target.model, target.record));
+  if (search !== "") url.search = search;
+  return url;
 }
 
 /** Replicas take turns. Which of them is warm is the affinity issue's to know. */

@@ -25,6 +25,8 @@ export interface Exchange {
   readonly dialect: Dialect;
   readonly caller: Caller;
   readonly headers: Headers;
+  /** The query string ("?beta=true"), passed on to providers of the same dialect; or "". */
+  readonly search: string;
   /** The client's very bytes. */
   readonly raw: Uint8Array;
   readonly body: JsonObject;

@@ -50,6 +50,8 @@ export interface GatewayDependencies {
 export interface Call {
   readonly dialect: Dialect;
   readonly headers: Headers;
+  /** The query string as the client sent it ("?beta=true"), or "". */
+  readonly search: string;
   /** The whole body, bounded. @throws GatewayError */
   readonly body: (bodyBytesMax: number) => Promise<Uint8Array>;
   readonly reply: Reply;
@@ -157,6 +159,7 @@ class Line {
       dialect,
       caller: this.#caller,
       headers,
+      search: this.#call.search,
       raw,
       body,
       request,
