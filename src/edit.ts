@@ -75,7 +75,10 @@ function planOf(edits: readonly Edit[]): Place {
   const root = placeNamed("the document");
   for (const [order, edit] of edits.entries()) {
     for (const step of edit.path) {
-      assert(typeof step === "string" || (Number.isSafeInteger(step) && step >= 0), `${step} is not an index in an array`);
+      assert(
+        typeof step === "string" || (Number.isSafeInteger(step) && step >= 0),
+        `${step} is not an index in an array`,
+      );
     }
     const last = edit.path.at(-1);
     if (edit.op === "set") {
@@ -197,7 +200,10 @@ function editObject(scan: Scan, open: number, place: Place): string | undefined 
     if (child.change?.to === "set" && typeof key === "string") {
       arriving.push(`${JSON.stringify(key)}:${child.change.text}`);
     } else {
-      problems.set(child, child.change?.to === "set" ? `${child.name} cannot be set: an object has no index` : whyNeeded(child));
+      problems.set(
+        child,
+        child.change?.to === "set" ? `${child.name} cannot be set: an object has no index` : whyNeeded(child),
+      );
     }
   }
   spliceItems(scan, open, members, (index) => gone.has(members[index]), new Map([[members.length, arriving]]));
@@ -243,7 +249,10 @@ function editArray(scan: Scan, open: number, place: Place): string | undefined {
   for (const child of place.below.values()) {
     if (problems.has(child)) continue;
     const isSet = child.change?.to === "set";
-    problems.set(child, isSet ? `${child.name} cannot be set: the array has ${items.length} elements` : whyNeeded(child));
+    problems.set(
+      child,
+      isSet ? `${child.name} cannot be set: the array has ${items.length} elements` : whyNeeded(child),
+    );
   }
   const isGone = (index: number): boolean => place.below.get(index)?.change?.to === "delete";
   spliceItems(scan, open, items, isGone, place.inserts);
@@ -292,7 +301,9 @@ function spliceItems(
   let previousEnd = first.end;
   for (let index = stays + 1; index <= items.length; index += 1) {
     const end = items[index]?.end ?? previousEnd;
-    const text = before(index).map((value) => `,${value}`).join("");
+    const text = before(index)
+      .map((value) => `,${value}`)
+      .join("");
     push(previousEnd, index < items.length && isGone(index) ? end : previousEnd, text);
     previousEnd = end;
   }

@@ -12,7 +12,12 @@ describe("what is not named keeps its bytes", () => {
   test("no edits, and edits that find nothing, give the very same buffer", () => {
     const raw = Buffer.from('{"a":1}');
     expect(applyEdits(raw, [])).toBe(raw);
-    expect(applyEdits(raw, [{ op: "delete", path: ["b"] }, { op: "rename", path: ["c"], to: "d" }])).toBe(raw);
+    expect(
+      applyEdits(raw, [
+        { op: "delete", path: ["b"] },
+        { op: "rename", path: ["c"], to: "d" },
+      ]),
+    ).toBe(raw);
     expect(applyEdits(raw, [{ op: "delete", path: ["a", "b", 0] }])).toBe(raw);
   });
 
@@ -37,34 +42,181 @@ describe("each operation", () => {
     ["set replaces the whole document", " [1] ", [{ op: "set", path: [], value: {} }], " {} "],
     ["set adds the last member", '{"a":1\n}', [{ op: "set", path: ["b"], value: 2 }], '{"a":1,"b":2\n}'],
     ["set adds to an empty object", '{"a": { } }', [{ op: "set", path: ["a", "b"], value: 2 }], '{"a": {"b":2 } }'],
-    ["sets add in the order of the list", "{}", [{ op: "set", path: ["b"], value: 1 }, { op: "set", path: ["a"], value: 2 }], '{"b":1,"a":2}'],
+    [
+      "sets add in the order of the list",
+      "{}",
+      [
+        { op: "set", path: ["b"], value: 1 },
+        { op: "set", path: ["a"], value: 2 },
+      ],
+      '{"b":1,"a":2}',
+    ],
     ["set escapes the key it adds", "{}", [{ op: "set", path: ['"\ud800'], value: 1 }], '{"\\"\\ud800":1}'],
     ["delete takes the comma before", '{"a":1 , "b":2 }', [{ op: "delete", path: ["b"] }], '{"a":1 }'],
     ["delete of the first takes the comma after", '{ "a":1 , "b":2 }', [{ op: "delete", path: ["a"] }], '{ "b":2 }'],
-    ["delete of all leaves an empty object", '{"a":1,"b":2}', [{ op: "delete", path: ["a"] }, { op: "delete", path: ["b"] }], "{}"],
-    ["delete of all and a set", '{"a":1,"b":2}', [{ op: "delete", path: ["a"] }, { op: "delete", path: ["b"] }, { op: "set", path: ["c"], value: 3 }], '{"c":3}'],
-    ["delete in an array", "[0,[1,2],3]", [{ op: "delete", path: [1, 0] }, { op: "delete", path: [2] }], "[0,[2]]"],
-    ["insert before, in the order of the list", "[0,1]", [{ op: "insert", path: [1], value: "a" }, { op: "insert", path: [1], value: "b" }], '[0,"a","b",1]'],
+    [
+      "delete of all leaves an empty object",
+      '{"a":1,"b":2}',
+      [
+        { op: "delete", path: ["a"] },
+        { op: "delete", path: ["b"] },
+      ],
+      "{}",
+    ],
+    [
+      "delete of all and a set",
+      '{"a":1,"b":2}',
+      [
+        { op: "delete", path: ["a"] },
+        { op: "delete", path: ["b"] },
+        { op: "set", path: ["c"], value: 3 },
+      ],
+      '{"c":3}',
+    ],
+    [
+      "delete in an array",
+      "[0,[1,2],3]",
+      [
+        { op: "delete", path: [1, 0] },
+        { op: "delete", path: [2] },
+      ],
+      "[0,[2]]",
+    ],
+    [
+      "insert before, in the order of the list",
+      "[0,1]",
+      [
+        { op: "insert", path: [1], value: "a" },
+        { op: "insert", path: [1], value: "b" },
+      ],
+      '[0,"a","b",1]',
+    ],
     ["insert first", "[ 0 ]", [{ op: "insert", path: [0], value: "a" }], '[ "a",0 ]'],
     ["insert at the length appends", "[0 ]", [{ op: "insert", path: [1], value: "a" }], '[0,"a" ]'],
     ["insert into an empty array", "[ ]", [{ op: "insert", path: [0], value: "a" }], '["a" ]'],
-    ["indexes are those of the original", "[0,1,2]", [{ op: "delete", path: [0] }, { op: "insert", path: [1], value: "a" }, { op: "set", path: [2], value: "b" }], '["a",1,"b"]'],
-    ["rename keeps the place and the value", '{"a" : 1.0,"b":2}', [{ op: "rename", path: ["a"], to: "c" }], '{"c" : 1.0,"b":2}'],
-    ["rename and an edit below it", '{"a":{"x":1}}', [{ op: "rename", path: ["a"], to: "c" }, { op: "set", path: ["a", "x"], value: 2 }], '{"c":{"x":2}}'],
-    ["rename takes the name from a member that has it", '{"b":0,"a":1}', [{ op: "rename", path: ["a"], to: "b" }], '{"b":1}'],
+    [
+      "indexes are those of the original",
+      "[0,1,2]",
+      [
+        { op: "delete", path: [0] },
+        { op: "insert", path: [1], value: "a" },
+        { op: "set", path: [2], value: "b" },
+      ],
+      '["a",1,"b"]',
+    ],
+    [
+      "rename keeps the place and the value",
+      '{"a" : 1.0,"b":2}',
+      [{ op: "rename", path: ["a"], to: "c" }],
+      '{"c" : 1.0,"b":2}',
+    ],
+    [
+      "rename and an edit below it",
+      '{"a":{"x":1}}',
+      [
+        { op: "rename", path: ["a"], to: "c" },
+        { op: "set", path: ["a", "x"], value: 2 },
+      ],
+      '{"c":{"x":2}}',
+    ],
+    [
+      "rename takes the name from a member that has it",
+      '{"b":0,"a":1}',
+      [{ op: "rename", path: ["a"], to: "b" }],
+      '{"b":1}',
+    ],
     ["rename of what is absent takes nothing", '{"b":0}', [{ op: "rename", path: ["a"], to: "b" }], '{"b":0}'],
-    ["a set of the new name wins over the rename", '{"a":1}', [{ op: "set", path: ["b"], value: 2 }, { op: "rename", path: ["a"], to: "b" }], '{"b":2}'],
-    ["two renames swap", '{"a":1,"b":2}', [{ op: "rename", path: ["a"], to: "b" }, { op: "rename", path: ["b"], to: "a" }], '{"b":1,"a":2}'],
-    ["a member that is set and renamed leaves its name to another", '{"a":1,"b":2}', [{ op: "set", path: ["b"], value: 3 }, { op: "rename", path: ["b"], to: "c" }, { op: "rename", path: ["a"], to: "b" }], '{"b":1,"c":3}'],
-    ["of two renames to one name the later wins", '{"a":1,"b":2}', [{ op: "rename", path: ["b"], to: "c" }, { op: "rename", path: ["a"], to: "c" }], '{"c":1}'],
-    ["the later of set and delete wins", '{"a":1,"b":2}', [{ op: "set", path: ["a"], value: 0 }, { op: "delete", path: ["a"] }, { op: "delete", path: ["b"] }, { op: "set", path: ["b"], value: 3 }], '{"b":3}'],
-    ["a deleted parent voids what is below it", '{"a":{"b":1},"c":2}', [{ op: "set", path: ["a", "b"], value: 0 }, { op: "delete", path: ["a"] }], '{"c":2}'],
-    ["a set parent voids what is below it", '{"a":{"b":1}}', [{ op: "set", path: ["a"], value: [] }, { op: "set", path: ["a", "b", "c"], value: 0 }], '{"a":[]}'],
-    ["a key written with escapes matches", '{"mod\\u0065l":"a"}', [{ op: "set", path: ["model"], value: "b" }], '{"mod\\u0065l":"b"}'],
-    ["a key that stands twice is edited twice", '{"model":"a","mod\\u0065l":"b"}', [{ op: "set", path: ["model"], value: "c" }], '{"model":"c","mod\\u0065l":"c"}'],
+    [
+      "a set of the new name wins over the rename",
+      '{"a":1}',
+      [
+        { op: "set", path: ["b"], value: 2 },
+        { op: "rename", path: ["a"], to: "b" },
+      ],
+      '{"b":2}',
+    ],
+    [
+      "two renames swap",
+      '{"a":1,"b":2}',
+      [
+        { op: "rename", path: ["a"], to: "b" },
+        { op: "rename", path: ["b"], to: "a" },
+      ],
+      '{"b":1,"a":2}',
+    ],
+    [
+      "a member that is set and renamed leaves its name to another",
+      '{"a":1,"b":2}',
+      [
+        { op: "set", path: ["b"], value: 3 },
+        { op: "rename", path: ["b"], to: "c" },
+        { op: "rename", path: ["a"], to: "b" },
+      ],
+      '{"b":1,"c":3}',
+    ],
+    [
+      "of two renames to one name the later wins",
+      '{"a":1,"b":2}',
+      [
+        { op: "rename", path: ["b"], to: "c" },
+        { op: "rename", path: ["a"], to: "c" },
+      ],
+      '{"c":1}',
+    ],
+    [
+      "the later of set and delete wins",
+      '{"a":1,"b":2}',
+      [
+        { op: "set", path: ["a"], value: 0 },
+        { op: "delete", path: ["a"] },
+        { op: "delete", path: ["b"] },
+        { op: "set", path: ["b"], value: 3 },
+      ],
+      '{"b":3}',
+    ],
+    [
+      "a deleted parent voids what is below it",
+      '{"a":{"b":1},"c":2}',
+      [
+        { op: "set", path: ["a", "b"], value: 0 },
+        { op: "delete", path: ["a"] },
+      ],
+      '{"c":2}',
+    ],
+    [
+      "a set parent voids what is below it",
+      '{"a":{"b":1}}',
+      [
+        { op: "set", path: ["a"], value: [] },
+        { op: "set", path: ["a", "b", "c"], value: 0 },
+      ],
+      '{"a":[]}',
+    ],
+    [
+      "a key written with escapes matches",
+      '{"mod\\u0065l":"a"}',
+      [{ op: "set", path: ["model"], value: "b" }],
+      '{"mod\\u0065l":"b"}',
+    ],
+    [
+      "a key that stands twice is edited twice",
+      '{"model":"a","mod\\u0065l":"b"}',
+      [{ op: "set", path: ["model"], value: "c" }],
+      '{"model":"c","mod\\u0065l":"c"}',
+    ],
     ["a key that stands twice is deleted twice", '{"a":1,"b":2,"a":3}', [{ op: "delete", path: ["a"] }], '{"b":2}'],
-    ["only the last of two must hold what is put into it", '{"o":null,"o":{}}', [{ op: "set", path: ["o", "a"], value: 1 }], '{"o":null,"o":{"a":1}}'],
-    ["quotes and brackets inside strings are text", '{"a":"}\\\\\\"],{","b":["\\\\"],"c":1}', [{ op: "delete", path: ["b"] }], '{"a":"}\\\\\\"],{","c":1}'],
+    [
+      "only the last of two must hold what is put into it",
+      '{"o":null,"o":{}}',
+      [{ op: "set", path: ["o", "a"], value: 1 }],
+      '{"o":null,"o":{"a":1}}',
+    ],
+    [
+      "quotes and brackets inside strings are text",
+      '{"a":"}\\\\\\"],{","b":["\\\\"],"c":1}',
+      [{ op: "delete", path: ["b"] }],
+      '{"a":"}\\\\\\"],{","c":1}',
+    ],
   ];
   test.each(cases)("%s", (_name, before, edits, after) => {
     expect(apply(before, ...edits)).toBe(after);
@@ -79,7 +231,12 @@ describe("an edit that has no place is its author's error", () => {
     ["set of an index in an object", '{"a":{}}', { op: "set", path: ["a", 0], value: 1 }, /cannot be set/],
     ["set beyond the end of an array", "[1]", { op: "set", path: [1], value: 1 }, /the array has 1 elements/],
     ["insert beyond the end of an array", "[1]", { op: "insert", path: [3], value: 1 }, /not within the 1 elements/],
-    ["insert beyond the end of an empty array", "[]", { op: "insert", path: [1], value: 1 }, /not within the 0 elements/],
+    [
+      "insert beyond the end of an empty array",
+      "[]",
+      { op: "insert", path: [1], value: 1 },
+      /not within the 0 elements/,
+    ],
     ["insert into an object", '{"a":{}}', { op: "insert", path: ["a", 0], value: 1 }, /inserted into `a`/],
     ["insert into what is absent", "{}", { op: "insert", path: ["a", 0], value: 1 }, /inserted into `a`/],
     ["insert by key", "{}", { op: "insert", path: ["a"], value: 1 }, /index/],
@@ -146,7 +303,10 @@ type Path = (string | number)[];
 
 function pathsOf(node: Node): Path[] {
   if (node.type === "leaf") return [[]];
-  const steps = node.type === "object" ? node.members.map((m) => [m.key, m.value] as const) : node.items.map((v, i) => [i, v] as const);
+  const steps =
+    node.type === "object"
+      ? node.members.map((m) => [m.key, m.value] as const)
+      : node.items.map((v, i) => [i, v] as const);
   return [[], ...steps.flatMap(([step, value]) => pathsOf(value).map((path) => [step, ...path]))];
 }
 
@@ -168,9 +328,13 @@ function spanAt(document: Node, path: Path): { text: string; start: number; end:
 
 function replaced(node: Node, [step, ...rest]: Path, by: Node): Node {
   if (step === undefined) return by;
-  if (node.type === "array") return { ...node, items: node.items.map((item, index) => (index === step ? replaced(item, rest, by) : item)) };
+  if (node.type === "array")
+    return { ...node, items: node.items.map((item, index) => (index === step ? replaced(item, rest, by) : item)) };
   if (node.type === "leaf") throw new Error("no such path");
-  return { ...node, members: node.members.map((m) => (m.key === step ? { ...m, value: replaced(m.value, rest, by) } : m)) };
+  return {
+    ...node,
+    members: node.members.map((m) => (m.key === step ? { ...m, value: replaced(m.value, rest, by) } : m)),
+  };
 }
 
 /** The tree without its white space. */
@@ -194,9 +358,15 @@ function documentAndEdits(): fc.Arbitrary<[Node, Edit[]]> {
       const path = paths[pick % paths.length] ?? [];
       const last = path.at(-1);
       // Mostly a place that exists, now and then one that does not.
-      const place = astray === 0 ? [...path, key] : astray === 1 && last !== undefined ? [...path.slice(0, -1), key] : path;
+      const place =
+        astray === 0 ? [...path, key] : astray === 1 && last !== undefined ? [...path.slice(0, -1), key] : path;
       if (op === "set") return { op, path: place, value: value as never };
-      if (op === "insert") return { op, path: typeof last === "number" ? [...path.slice(0, -1), last + (astray > 4 ? 1 : 0)] : [...path, 0], value: value as never };
+      if (op === "insert")
+        return {
+          op,
+          path: typeof last === "number" ? [...path.slice(0, -1), last + (astray > 4 ? 1 : 0)] : [...path, 0],
+          value: value as never,
+        };
       if (place.length === 0) return { op: "delete", path: [key] };
       if (op === "delete" || typeof place.at(-1) === "number") return { op: "delete", path: place };
       return { op: "rename", path: place, to: key };

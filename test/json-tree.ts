@@ -118,7 +118,8 @@ interface Result {
 function editedNode(node: Node, edits: readonly Edit[]): Result {
   const own = changeOf(edits);
   if (own?.op === "set") return { node: parse(JSON.stringify(own.value)), failed: false };
-  if (node.type === "leaf") return { node, failed: edits.some((edit) => edit.path.length > 0 && puts(edit) && !isVoid(edit, edits)) };
+  if (node.type === "leaf")
+    return { node, failed: edits.some((edit) => edit.path.length > 0 && puts(edit) && !isVoid(edit, edits)) };
   return node.type === "array" ? editedArray(node, edits) : editedObject(node, edits);
 }
 
@@ -132,7 +133,8 @@ function editedArray(node: Extract<Node, { type: "array" }>, edits: readonly Edi
   }
   const items: Node[] = [];
   for (let index = 0; index <= node.items.length; index += 1) {
-    for (const edit of inserts) if (edit.op === "insert" && edit.path[0] === index) items.push(parse(JSON.stringify(edit.value)));
+    for (const edit of inserts)
+      if (edit.op === "insert" && edit.path[0] === index) items.push(parse(JSON.stringify(edit.value)));
     const item = node.items[index];
     const below = under(edits, index);
     if (item === undefined || changeOf(below)?.op === "delete") continue;
@@ -156,7 +158,8 @@ function editedObject(node: Extract<Node, { type: "object" }>, edits: readonly E
   const owner = (name: string): string => {
     if (isSet(name) && !(has(name) && renameOf(name) !== undefined)) return name;
     const takers = edits.filter((edit) => edit.op === "rename" && edit.path.length === 1 && has(edit.path[0]));
-    const key = takers.findLast(({ path }) => renameOf(path[0] as string) === name && !isDeleted(path[0] as string))?.path[0];
+    const key = takers.findLast(({ path }) => renameOf(path[0] as string) === name && !isDeleted(path[0] as string))
+      ?.path[0];
     return typeof key === "string" ? key : name;
   };
   const members: Member[] = [];
@@ -197,9 +200,13 @@ function changeOf(edits: readonly Edit[]): Edit | undefined {
 function isVoid(edit: Edit, edits: readonly Edit[]): boolean {
   return edits.some((other) => {
     if (other === edit || (other.op !== "set" && other.op !== "delete")) return false;
-    const isAbove = other.path.length < edit.path.length && other.path.every((step, index) => step === edit.path[index]);
+    const isAbove =
+      other.path.length < edit.path.length && other.path.every((step, index) => step === edit.path[index]);
     const isLater = edits.indexOf(other) > edits.indexOf(edit);
-    const isSame = edit.op === "set" && other.path.length === edit.path.length && other.path.every((step, index) => step === edit.path[index]);
+    const isSame =
+      edit.op === "set" &&
+      other.path.length === edit.path.length &&
+      other.path.every((step, index) => step === edit.path[index]);
     return isAbove || (isSame && isLater && other.op === "delete");
   });
 }
