@@ -32,6 +32,10 @@ export interface ModelRecord {
   readonly chatToolsNeedEffortNone: boolean;
   /** Tokens of this model per token of o200k_base, for estimates (providers' tokenizer notes). */
   readonly tokenRatio: number;
+  /** Tool-call ids must have this form; others are rewritten, the same id always to the same one. */
+  readonly toolCallIds?: "nine-alphanumerics";
+  /** Whether `auto` considers it when the config names no targets. */
+  readonly auto?: boolean;
   /** ISO date on which the vendor shuts it down. */
   readonly retires?: string;
   readonly prices: readonly DatedPrice[];
@@ -81,4 +85,23 @@ export interface ReasoningContract {
   readonly defaultEffort?: string;
   /** How to say "off": the wire value of `thinking.type` for adaptive models, absent when it cannot be switched off. */
   readonly off?: "disabled" | "between_tools" | "none";
+}
+
+/** What is known of all models: the rows of `models.json`, the config's, and the fallback prices. */
+export interface ModelTable {
+  /** By id, alias, or an id with a snapshot's date behind it. */
+  find(name: string): ModelRecord | undefined;
+  all(): readonly ModelRecord[];
+  /** A price for a model that has no row, by the kind of provider that serves it; `undefined` when nobody knows. */
+  fallbackPrice(kind: string, model: string, atMs: number): Price | undefined;
+}
+
+/** The price of the latest day that is not after this one; `undefined` when none was known then. */
+export function priceAt(record: ModelRecord, atMs: number): Price | undefined {
+  const day = new Date(atMs).toISOString().slice(0, 10);
+  let latest: DatedPrice | undefined;
+  for (const dated of record.prices) {
+    if (dated.from <= day && (latest === undefined || dated.from >= latest.from)) latest = dated;
+  }
+  return latest?.price;
 }

@@ -23,6 +23,10 @@ export interface Provider {
   readonly environment: { readonly apiKey?: string; readonly baseUrl: string };
   /** False for servers that answer without a credential (self-hosted). */
   readonly needsKey: boolean;
+  /** Kinds whose rows of the model table, prices included, hold here too. Its own only, unless it says otherwise. */
+  readonly recordsOf?: readonly string[];
+  /** What is true of any model it serves that has no row (a self-hosted server's cache); limits and prices stay unknown. */
+  readonly modelDefaults?: Partial<Omit<ModelRecord, "id" | "provider" | "aliases" | "prices">>;
   /** Bare model ids with these beginnings come here when the table does not know them. */
   readonly modelPrefixes: readonly string[];
   /** The dialects it accepts for this model, best first. */

@@ -1,0 +1,178 @@
+/** What a row of the model table may say, in `models.json` and in the config. */
+import { z } from "zod";
+import type { CacheContract, InputKind, ModelRecord, ReasoningContract } from "./model.ts";
+
+/** US dollars per million tokens. */
+export interface RatesRow {
+  readonly input: number;
+  readonly cacheRead?: number | undefined;
+  readonly cacheWrite5m?: number | undefined;
+  readonly cacheWrite1h?: number | undefined;
+  readonly cacheWrite?: number | undefined;
+  readonly output: number;
+}
+
+export interface PriceRow extends RatesRow {
+  readonly from?: string | undefined;
+  readonly over?: readonly (RatesRow & { readonly promptTokens: number })[] | undefined;
+}
+
+/** Everything optional: a config's row says what it changes. `models.json` requires more of its own. */
+export interface ModelRow {
+  readonly provider?: string | undefined;
+  readonly aliases?: readonly string[] | undefined;
+  readonly contextTokens?: number | undefined;
+  readonly maxInputTokens?: number | undefined;
+  readonly maxOutputTokens?: number | undefined;
+  readonly input?: readonly InputKind[] | undefined;
+  readonly cache?: CacheContract | undefined;
+  readonly reasoning?: ReasoningContract | undefined;
+  readonly sampling?: ModelRecord["sampling"] | undefined;
+  readonly temperatureMax?: number | undefined;
+  readonly forcedTools?: boolean | undefined;
+  readonly prefill?: boolean | undefined;
+  readonly systemInMessages?: boolean | undefined;
+  readonly chatToolsNeedEffortNone?: boolean | undefined;
+  readonly toolCallIds?: ModelRecord["toolCallIds"];
+  readonly tokenRatio?: number | undefined;
+  readonly auto?: boolean | undefined;
+  readonly retires?: string | undefined;
+  readonly prices?: readonly PriceRow[] | undefined;
+  readonly source?: string | undefined;
+  readonly verifiedOn?: string | undefined;
+  readonly note?: string | undefined;
+}
+
+/** `models.json`: contracts that several models share have a name there. */
+export interface ModelsFile {
+  readonly caches: Readonly<Record<string, CacheContract>>;
+  readonly reasonings: Readonly<Record<string, ReasoningContract>>;
+  readonly models: readonly (Omit<ModelRow, "cache" | "reasoning"> & {
+    readonly id: string;
+    readonly provider: string;
+    readonly cache: string;
+    readonly reasoning: string;
+  })[];
+}
+
+const usd = z.number().nonnegative();
+
+const ratesRow = z.strictObject({
+  input: usd.describe("Uncached input."),
+  cacheRead: usd.optional().describe("Input read from cache."),
+  cacheWrite5m: usd.optional().describe("Input written to a 5-minute cache."),
+  cacheWrite1h: usd.optional().describe("Input written to a 1-hour cache."),
+  cacheWrite: usd.optional().describe("Input written to a cache of any other lifetime."),
+  output: usd.describe("Everything generated, reasoning included."),
+});
+
+const datedRates = ratesRow
+  .extend({
+    from: z.iso.date().optional().describe("The first day on which it was true (UTC). Absent: since ever."),
+    over: z
+      .array(ratesRow.extend({ promptTokens: z.int().positive() }))
+      .optional()
+      .describe("Long-prompt prices: when the whole prompt exceeds `promptTokens`, every token costs these."),
+  })
+  .describe("US dollars per million tokens. A bucket without a price makes a call that uses it unpriced, never free.");
+export const priceRow: z.ZodType<PriceRow> = datedRates;
+
+const cacheContract = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("none") }),
+  z.strictObject({
+    kind: z.literal("automatic"),
+    minTokens: z.int().nonnegative(),
+    stepTokens: z.int().positive(),
+    key: z.boolean(),
+    idleSeconds: z.int().positive(),
+  }),
+  z.strictObject({
+    kind: z.literal("marks"),
+    style: z.enum(["cache_control", "prompt_cache_breakpoint"]),
+    minTokens: z.int().nonnegative(),
+    maxMarks: z.int().positive(),
+    ttlSeconds: z.array(z.int().positive()).min(1),
+    lookback: z.int().positive(),
+  }),
+  z.strictObject({
+    kind: z.literal("keyed"),
+    minTokens: z.int().nonnegative(),
+    stepTokens: z.int().positive(),
+    idleSeconds: z.int().positive(),
+  }),
+  z.strictObject({ kind: z.literal("local"), stepTokens: z.int().positive() }),
+]);
+
+const reasoningContract = z.strictObject({
+  kind: z.enum(["none", "effort", "budget", "adaptive"]),
+  efforts: z.array(z.string()),
+  defaultEffort: z.string().exactOptional(),
+  off: z.enum(["disabled", "between_tools", "none"]).exactOptional(),
+});
+
+const row = z
+  .strictObject({
+    provider: z
+      .string()
+      .optional()
+      .describe("The kind of provider that serves the bare id. Needed for a model the table lacks."),
+    aliases: z.array(z.string()).optional().describe("Other ids of the same model: snapshots, `-latest`."),
+    contextTokens: z.int().positive().optional().describe("The whole window."),
+    maxInputTokens: z.int().positive().optional().describe("The largest prompt, where it is smaller than the window."),
+    maxOutputTokens: z
+      .int()
+      .positive()
+      .optional()
+      .describe("The largest answer; what `max_tokens` is set to where a dialect requires it."),
+    input: z
+      .array(z.enum(["text", "image", "document", "audio"]))
+      .optional()
+      .describe("What it reads."),
+    cache: cacheContract.optional().describe("How its prompt cache wants to be spoken to."),
+    reasoning: reasoningContract.optional().describe("Whether and how it reasons."),
+    sampling: z
+      .enum(["free", "none", "effort-none-only", "temperature-xor-top-p"])
+      .optional()
+      .describe("Which sampling parameters it takes."),
+    temperatureMax: z.number().positive().optional().describe("Upper end of `temperature`."),
+    forcedTools: z.boolean().optional().describe("False when a forced `tool_choice` is refused."),
+    prefill: z.boolean().optional().describe("Whether the last message may be the assistant's."),
+    systemInMessages: z.boolean().optional().describe("Whether role `system` may stand inside `messages`."),
+    chatToolsNeedEffortNone: z
+      .boolean()
+      .optional()
+      .describe("Whether function tools need reasoning effort `none` on Chat Completions."),
+    toolCallIds: z
+      .literal("nine-alphanumerics")
+      .optional()
+      .describe("Set for servers that check Mistral's form of tool-call ids."),
+    tokenRatio: z
+      .number()
+      .positive()
+      .optional()
+      .describe("Its tokens per token of o200k_base. Change when estimates are off."),
+    auto: z.boolean().optional().describe("Whether `auto` considers it when `policy.targets` is not set."),
+    retires: z.iso.date().optional().describe("The day on which its vendor shuts it down."),
+    prices: z.array(datedRates).optional(),
+    source: z.string().optional(),
+    verifiedOn: z.iso.date().optional(),
+    note: z.string().optional(),
+  })
+  .describe("What is true of a model. Whatever is given replaces what the table says.");
+
+export const modelRow: z.ZodType<ModelRow> = row;
+
+export const modelsFile: z.ZodType<ModelsFile> = z.strictObject({
+  caches: z.record(z.string(), cacheContract),
+  reasonings: z.record(z.string(), reasoningContract),
+  models: z.array(
+    row.extend({
+      id: z.string(),
+      provider: z.string(),
+      cache: z.string(),
+      reasoning: z.string(),
+      source: z.string(),
+      verifiedOn: z.iso.date(),
+    }),
+  ),
+});
