@@ -5,22 +5,30 @@
  */
 import type { ChatRequest, JsonValue, MediaSource, Message, Part, Tool } from "./chat.ts";
 
-/** Estimated tokens of a text. Linear in its length: a table look-up or two for each character. */
+/** Estimated tokens of a text. Linear in its length; of a long one every other stretch is read and counts twice. */
 export function estimateTokens(text: string): number {
-  // Each look-up waits for the one before it; walking both halves at once is half the time (45 µs for 40,000 characters).
-  const half = text.length >> 1;
+  if (text.length <= SAMPLED_FROM) return Math.ceil(hundredthsOf(text, 0, text.length) / 100);
   let hundredths = 0;
-  let first = BETWEEN;
-  let second = BETWEEN;
-  for (let index = 0; index < half; index += 1) {
-    const stepOfFirst = STEPS[first + kindOf(text.charCodeAt(index))]!;
-    const stepOfSecond = STEPS[second + kindOf(text.charCodeAt(index + half))]!;
-    hundredths += (stepOfFirst & COST_BITS) + (stepOfSecond & COST_BITS);
-    first = stepOfFirst >> COST_WIDTH;
-    second = stepOfSecond >> COST_WIDTH;
+  for (let start = 0; start < text.length; start += 2 * STRETCH) {
+    const end = Math.min(start + STRETCH, text.length);
+    const stands = Math.min(start + 2 * STRETCH, text.length) - start;
+    hundredths += (hundredthsOf(text, start, end) * stands) / (end - start);
   }
-  if (text.length % 2 === 1) hundredths += STEPS[second + kindOf(text.charCodeAt(text.length - 1))]! & COST_BITS;
   return Math.ceil(hundredths / 100);
+}
+
+const SAMPLED_FROM = 8_192;
+const STRETCH = 512;
+
+function hundredthsOf(text: string, start: number, end: number): number {
+  let hundredths = 0;
+  let state = BETWEEN;
+  for (let index = start; index < end; index += 1) {
+    const step = STEPS[state + kindOf(text.charCodeAt(index))]!;
+    hundredths += step & COST_BITS;
+    state = step >> COST_WIDTH;
+  }
+  return hundredths;
 }
 
 function kindOf(code: number): number {
