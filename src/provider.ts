@@ -21,6 +21,8 @@ export interface Provider {
   readonly defaultBaseUrl?: string;
   /** Environment variables that configure it without a config file; the first is what makes it appear. */
   readonly environment: { readonly apiKey?: string; readonly baseUrl: string };
+  /** A base URL as people write it (without `/v1`, a bare host) as the one that paths are appended to. */
+  baseUrl?(given: string): string;
   /** False for servers that answer without a credential (self-hosted). */
   readonly needsKey: boolean;
   /** Kinds whose rows of the model table, prices included, hold here too. Its own only, unless it says otherwise. */

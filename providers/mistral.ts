@@ -1,0 +1,146 @@
+/**
+ * Mistral, whose schema is Chat Completions' with other names, fewer fields and no patience: an unknown field is a 422.
+ *
+ * Only what OpenAI's clients send and Mistral's schema lacks is touched, so that a request in Mistral's own words keeps its bytes.
+ */
+import type { JsonObject, JsonValue } from "../src/chat.ts";
+import type { Edit } from "../src/edit.ts";
+import type { ModelRecord } from "../src/model.ts";
+import type { Provider } from "../src/provider.ts";
+import { CHAT, openaiCompatible, withVersion } from "./openai-compatible.ts";
+import { isObject, messagesOf, nineCharacterIds, objectsOf, systemForDeveloper } from "./openai-chat.edits.ts";
+
+export const mistral: Provider = openaiCompatible({
+  kind: "mistral",
+  defaultBaseUrl: "https://api.mistral.ai/v1",
+  environment: { apiKey: "MISTRAL_API_KEY", baseUrl: "MISTRAL_BASE_URL" },
+  baseUrl: withVersion,
+  modelPrefixes: ["mistral-", "ministral-", "magistral-", "codestral-", "devstral-", "pixtral-", "voxtral-", "open-mi"],
+  answerHeaders: ["x-ratelimit-*", "ratelimit*", "mistral-correlation-id", "x-kong-request-id"],
+  // Its streams end with usage in any case; asking for it is refused.
+  asksStreamUsage: false,
+  absentCacheRead: "zero",
+  quirks: (dialect, body, record) => (dialect === CHAT ? quirks(body, record) : []),
+});
+
+function quirks(body: JsonObject, record: ModelRecord | undefined): readonly Edit[] {
+  return [
+    ...renamed(body),
+    ...unknownFields(body),
+    ...effort(body, record),
+    ...temperature(body, record),
+    ...toolChoice(body),
+    ...systemForDeveloper(body),
+    ...nineCharacterIds(body),
+    ...messagesOf(body).flatMap(([index, message]) => messageEdits(index, message)),
+  ];
+}
+
+const OTHER_NAMES: Readonly<Record<string, string>> = { seed: "random_seed", max_completion_tokens: "max_tokens" };
+
+function renamed(body: JsonObject): readonly Edit[] {
+  return Object.entries(OTHER_NAMES).flatMap(([name, to]): Edit[] => {
+    if (body[name] === undefined) return [];
+    return [body[to] === undefined ? { op: "rename", path: [name], to } : { op: "delete", path: [name] }];
+  });
+}
+
+/** Fields of Chat Completions that Mistral's schema lacks; `true` where leaving them out takes something away from the caller. */
+const UNKNOWN_FIELDS: Readonly<Record<string, boolean>> = {
+  stream_options: false,
+  user: false,
+  safety_identifier: false,
+  store: false,
+  prompt_cache_options: false,
+  prompt_cache_retention: false,
+  logit_bias: true,
+  logprobs: true,
+  top_logprobs: true,
+  verbosity: true,
+  modalities: true,
+  audio: true,
+  web_search_options: true,
+  moderation: true,
+  functions: true,
+  function_call: true,
+};
+const SERVICE_TIERS: readonly JsonValue[] = ["auto", "standard_only"];
+
+function unknownFields(body: JsonObject): readonly Edit[] {
+  const edits = Object.entries(UNKNOWN_FIELDS).flatMap(([name, isLoss]): Edit[] => {
+    const value = body[name];
+    if (value === undefined) return [];
+    // `logprobs: false`, `user: null` say nothing that is missed.
+    const loss = isLoss && value !== null && value !== false ? { loss: name } : {};
+    return [{ op: "delete", path: [name], ...loss }];
+  });
+  const tier = body["service_tier"];
+  if (tier === undefined || SERVICE_TIERS.includes(tier ?? null)) return edits;
+  const loss = tier === "default" || tier === null ? {} : { loss: "service_tier" };
+  return [...edits, { op: "delete", path: ["service_tier"], ...loss }];
+}
+
+/** There is no level between `none` and `high`. */
+const EFFORTS: Readonly<Record<string, string>> = {
+  minimal: "none",
+  low: "high",
+  medium: "high",
+  xhigh: "high",
+  max: "high",
+};
+
+function effort(body: JsonObject, record: ModelRecord | undefined): readonly Edit[] {
+  const asked = body["reasoning_effort"];
+  if (typeof asked !== "string" || record?.reasoning.efforts.includes(asked) === true) return [];
+  const nearest = EFFORTS[asked];
+  return nearest === undefined ? [] : [{ op: "set", path: ["reasoning_effort"], value: nearest }];
+}
+
+/** Mistral's own bound, for models that no table knows. */
+const TEMPERATURE_MAX = 1.5;
+
+function temperature(body: JsonObject, record: ModelRecord | undefined): readonly Edit[] {
+  const asked = body["temperature"];
+  const most = record?.temperatureMax ?? TEMPERATURE_MAX;
+  if (typeof asked !== "number" || asked <= most) return [];
+  return [{ op: "set", path: ["temperature"], value: most, loss: "temperature" }];
+}
+
+/** A subset of the tools cannot be named: its mode stays. */
+function toolChoice(body: JsonObject): readonly Edit[] {
+  const choice = body["tool_choice"];
+  if (!isObject(choice) || choice["type"] !== "allowed_tools") return [];
+  const allowed = choice["allowed_tools"];
+  const mode = isObject(allowed) && allowed["mode"] === "required" ? "any" : "auto";
+  return [{ op: "set", path: ["tool_choice"], value: mode, loss: "tool_choice" }];
+}
+
+/** What OpenAI's clients send back of an answer as they got it, and Mistral's messages do not have. */
+const UNKNOWN_MESSAGE_FIELDS = ["refusal", "annotations", "audio", "function_call", "reasoning", "reasoning_content"];
+
+function messageEdits(index: number, message: JsonObject): readonly Edit[] {
+  const at = ["messages", index];
+  const edits: Edit[] = UNKNOWN_MESSAGE_FIELDS.filter((name) => message[name] !== undefined).map((name) => {
+    const said = message[name];
+    const isEmpty = said === null || (Array.isArray(said) && said.length === 0);
+    return { op: "delete", path: [...at, name], ...(isEmpty ? {} : { loss: name }) };
+  });
+  // A speaker's name is a tool's only, here.
+  if (message["name"] !== undefined && message["role"] !== "tool")
+    edits.push({ op: "delete", path: [...at, "name"], loss: "name" });
+  if (message["role"] === "assistant" && message["content"] === null) {
+    edits.push({ op: "set", path: [...at, "content"], value: "" });
+  }
+  for (const [place, part] of objectsOf(message["content"])) edits.push(...partEdits([...at, "content", place], part));
+  return edits;
+}
+
+function partEdits(path: Edit["path"], part: JsonObject): readonly Edit[] {
+  if (part["type"] === "refusal" && typeof part["refusal"] === "string") {
+    return [{ op: "set", path, value: { type: "text", text: part["refusal"] } }];
+  }
+  const file = part["file"];
+  if (part["type"] !== "file" || !isObject(file) || typeof file["file_data"] !== "string") return [];
+  const name = typeof file["filename"] === "string" ? { document_name: file["filename"] } : {};
+  return [{ op: "set", path, value: { type: "document_url", document_url: file["file_data"], ...name } }];
+}

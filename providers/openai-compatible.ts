@@ -1,0 +1,43 @@
+/** The factory for providers that speak OpenAI's Chat Completions: what they have in common, each difference a property. */
+import type { Provider } from "../src/provider.ts";
+
+/** What a provider of this family says of itself; everything but the first two has a usual answer. */
+export interface OpenaiCompatible extends Partial<
+  Omit<Provider, "kind" | "environment" | "dialects" | "path" | "headers">
+> {
+  readonly kind: string;
+  readonly environment: Provider["environment"];
+}
+
+export const CHAT = "openai-chat";
+
+/**
+ * @example
+ * export const groq = openaiCompatible({
+ *   kind: "groq",
+ *   defaultBaseUrl: "https://api.groq.com/openai/v1",
+ *   environment: { apiKey: "GROQ_API_KEY", baseUrl: "GROQ_BASE_URL" },
+ * });
+ */
+export function openaiCompatible(own: OpenaiCompatible): Provider {
+  return {
+    needsKey: own.environment.apiKey !== undefined,
+    modelPrefixes: [],
+    asksStreamUsage: true,
+    absentCacheRead: "unknown",
+    answerHeaders: ["x-ratelimit-*"],
+    ...own,
+    dialects: () => [CHAT],
+    path: () => "/chat/completions",
+    headers: (_clientHeaders, settings) => ({
+      ...(settings.apiKey === undefined ? {} : { authorization: `Bearer ${settings.apiKey}` }),
+      ...settings.headers,
+    }),
+  };
+}
+
+/** For servers that people name with or without the `/v1` that their paths begin with. */
+export function withVersion(given: string): string {
+  const url = given.replace(/\/+$/, "");
+  return /\/v\d+$/.test(url) ? url : `${url}/v1`;
+}

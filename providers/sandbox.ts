@@ -1,0 +1,51 @@
+/**
+ * The simulator that stands in for the real ones: each model is spoken to as its own provider would be, quirks included, so that
+ * what works here works there.
+ */
+import type { ModelRecord } from "../src/model.ts";
+import type { Provider } from "../src/provider.ts";
+import { anthropic } from "./anthropic.ts";
+import { mistral } from "./mistral.ts";
+import { openai } from "./openai.ts";
+import { vllm } from "./vllm.ts";
+
+const SIMULATED: readonly Provider[] = [openai, anthropic, mistral, vllm];
+
+export const sandbox: Provider = {
+  kind: "sandbox",
+  environment: { baseUrl: "SLUICE_SANDBOX_URL" },
+  needsKey: false,
+  recordsOf: SIMULATED.map((provider) => provider.kind),
+  // Whatever nobody else takes.
+  modelPrefixes: [""],
+  dialects: (model, record) => simulated(model, record).dialects(model, record),
+  path(dialect, model, record) {
+    const provider = simulated(model, record);
+    const path = provider.path(dialect, model, record);
+    return `/${provider.kind}${path.startsWith("/v1/") ? "" : "/v1"}${path}`;
+  },
+  // Which model it is for is not known here: each simulated provider takes the header it knows.
+  headers: (clientHeaders, settings) => ({
+    ...openai.headers(clientHeaders, settings),
+    ...anthropic.headers(clientHeaders, settings),
+  }),
+  answerHeaders: SIMULATED.flatMap((provider) => provider.answerHeaders ?? []),
+  quirks(dialect, body, record) {
+    // The name in a client's body may have our own in front of it: a model that nobody knows has no quirks.
+    if (record === undefined) return [];
+    const provider = simulated(record.id, record);
+    const edits = provider.quirks?.(dialect, body, record) ?? [];
+    // This kind asks for usage in streams, as most of the simulated ones need it; who refuses the question is not asked.
+    return provider.asksStreamUsage || !provider.dialects(record.id, record).includes(dialect)
+      ? edits
+      : [...edits, { op: "delete", path: ["stream_options"] }];
+  },
+  asksStreamUsage: true,
+  absentCacheRead: "zero",
+};
+
+/** Open weights are named as on their hub, with an owner; what nobody knows is answered as OpenAI would. */
+function simulated(model: string, record: ModelRecord | undefined): Provider {
+  const kind = record?.provider;
+  return SIMULATED.find((provider) => provider.kind === kind) ?? (model.includes("/") ? vllm : openai);
+}

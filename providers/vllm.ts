@@ -1,0 +1,18 @@
+/** vLLM's OpenAI-compatible server; several base URLs are replicas of one model. */
+import type { Provider } from "../src/provider.ts";
+import { CHAT, openaiCompatible, withVersion } from "./openai-compatible.ts";
+import { nineCharacterIds, systemForDeveloper } from "./openai-chat.edits.ts";
+
+export const vllm: Provider = openaiCompatible({
+  kind: "vllm",
+  environment: { apiKey: "VLLM_API_KEY", baseUrl: "VLLM_BASE_URL" },
+  baseUrl: withVersion,
+  needsKey: false,
+  // Blocks of 16 tokens, kept until memory is needed.
+  modelDefaults: { cache: { kind: "local", stepTokens: 16 } },
+  // Whether the template knows `developer` depends on the model; `system` every one knows.
+  quirks: (dialect, body, record) =>
+    dialect === CHAT
+      ? [...systemForDeveloper(body), ...(record?.toolCallIds === "nine-alphanumerics" ? nineCharacterIds(body) : [])]
+      : [],
+});
