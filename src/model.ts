@@ -87,6 +87,22 @@ export interface ReasoningContract {
   readonly off?: "disabled" | "between_tools" | "none";
 }
 
+/** What is assumed of a model that a row says nothing about. Generous: a provider refuses better than we guess. */
+export const RECORD_DEFAULTS: Omit<ModelRecord, "id" | "provider"> = {
+  aliases: [],
+  input: ["text", "image", "document"],
+  cache: { kind: "none" },
+  reasoning: { kind: "none", efforts: [] },
+  sampling: "free",
+  temperatureMax: 2,
+  forcedTools: true,
+  prefill: false,
+  systemInMessages: false,
+  chatToolsNeedEffortNone: false,
+  tokenRatio: 1,
+  prices: [],
+};
+
 /** What is known of all models: the rows of `models.json`, the config's, and the fallback prices. */
 export interface ModelTable {
   /** By id, alias, or an id with a snapshot's date behind it. */

@@ -4,7 +4,7 @@
  * Unknown stays unknown: a model that nobody prices has no price, and is shown as unpriced.
  */
 import { findProvider, type ModelInfo, type ModelPrice } from "@pydantic/genai-prices";
-import type { DatedPrice, ModelRecord, ModelTable } from "./model.ts";
+import { RECORD_DEFAULTS, type DatedPrice, type ModelRecord, type ModelTable } from "./model.ts";
 import { modelsFile, type ModelRow, type PriceRow, type RatesRow } from "./models-schema.ts";
 import modelsJson from "./models.json" with { type: "json" };
 import { picoUsdPerToken, type Price, type Rates } from "./usage.ts";
@@ -61,23 +61,8 @@ function newRecord(id: string, provider: string | undefined): ModelRecord {
   return { ...RECORD_DEFAULTS, id, provider };
 }
 
-/** What is assumed of a model that a row says nothing about. Generous: a provider refuses better than we guess. */
-export const RECORD_DEFAULTS: Omit<ModelRecord, "id" | "provider"> = {
-  aliases: [],
-  input: ["text", "image", "document"],
-  cache: { kind: "none" },
-  reasoning: { kind: "none", efforts: [] },
-  sampling: "free",
-  temperatureMax: 2,
-  forcedTools: true,
-  prefill: false,
-  systemInMessages: false,
-  chatToolsNeedEffortNone: false,
-  tokenRatio: 1,
-  prices: [],
-};
-
-function withRow(base: ModelRecord, row: ModelRow, source: string): ModelRecord {
+/** The record with what the row says instead. `source` begins the name of its prices. */
+export function withRow(base: ModelRecord, row: ModelRow, source: string): ModelRecord {
   const { prices, source: _source, verifiedOn: _verifiedOn, note: _note, ...facts } = row;
   const given = Object.fromEntries(
     Object.entries(facts).filter(([, value]) => value !== undefined),

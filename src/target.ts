@@ -1,10 +1,13 @@
 /**
  * A target is a model at a provider, with a price: what a policy chooses.
  */
-import type { DialectName } from "./chat.ts";
-import type { ModelRecord } from "./model.ts";
+import type { ChatRequest, DialectName } from "./chat.ts";
+import { GatewayError } from "./errors.ts";
+import { priceAt, RECORD_DEFAULTS, type ModelRecord, type ModelTable } from "./model.ts";
+import { nearest } from "./nearest.ts";
+import { isThread, needs, reads, type Need } from "./needs.ts";
 import type { Provider, ProviderSettings } from "./provider.ts";
-import type { PicoUsd, Price } from "./usage.ts";
+import { costOf, ratesFor, UNKNOWN_USAGE, usdText, type PicoUsd, type Price, type Usage } from "./usage.ts";
 
 /** A configured provider: the kind's ways, and this instance's addresses and credential. */
 export interface ProviderInstance {
@@ -43,4 +46,379 @@ export interface Candidate {
   readonly bound: boolean;
   /** Its circuit breaker is open: only worth trying when nothing else is left. */
   readonly resting: boolean;
+}
+
+/** What the config says about where calls may go. */
+export interface TargetsConfig {
+  readonly providers: readonly ConfiguredProvider[];
+  /** Names of our own, each for one or more targets. */
+  readonly aliases: Readonly<Record<string, readonly string[]>>;
+  readonly policy: {
+    /** What `auto` chooses from; `undefined`: the models marked for it, and every one that is configured by hand. */
+    readonly targets?: readonly string[] | undefined;
+  };
+}
+
+export interface ConfiguredProvider {
+  readonly name: string;
+  readonly kind: string;
+  readonly settings: ProviderSettings;
+  /** Models that the config describes for this instance: self-hosted ones, or other prices than the table's. */
+  readonly models: readonly ModelRecord[];
+}
+
+export interface Resolved {
+  readonly targets: readonly Target[];
+  /** Whether the client named this very model, so that no other may take its place. */
+  readonly explicit: boolean;
+  /** The policy that the client named. */
+  readonly policy?: string;
+}
+
+/** One line of GET /v1/models. */
+export interface ListedModel {
+  readonly id: string;
+  readonly ownedBy: string;
+  readonly createdSeconds: number;
+}
+
+export interface Targets {
+  /** @throws GatewayError `model-not-found`, with the names that are near and what would be right. */
+  resolve(model: string): Resolved;
+  list(): readonly ListedModel[];
+  /** For people: what `auto` chooses from, and the providers beside it. */
+  describe(): readonly string[];
+}
+
+const AUTO = "auto";
+
+/** @param now Milliseconds since the epoch: prices are those of the day. */
+export function createTargets(
+  config: TargetsConfig,
+  table: ModelTable,
+  kinds: readonly Provider[],
+  now: () => number,
+): Targets {
+  const instances = config.providers.map((configured) => instanceOf(configured, kinds));
+  const byName = new Map(instances.map((instance) => [instance.name, instance]));
+  const aliases = new Map(Object.entries(config.aliases));
+
+  const target = (instance: Instance, model: string): Target => {
+    const record = recordOf(instance, model, table);
+    const price =
+      (record === undefined ? undefined : priceAt(record, now())) ?? fallbackPrice(instance, model, table, now());
+    return { name: `${instance.name}/${model}`, instance, model, record, price };
+  };
+  const named = (name: string): Target | undefined => {
+    const slash = name.indexOf("/");
+    const instance = slash < 1 ? undefined : byName.get(name.slice(0, slash));
+    if (instance !== undefined && slash < name.length - 1) return target(instance, name.slice(slash + 1));
+    const home = homeOf(name, instances, table);
+    return home === undefined ? undefined : target(home, name);
+  };
+  const one = (name: string): Target => {
+    const found = named(name);
+    if (found !== undefined) return found;
+    throw new GatewayError(
+      "model-not-found",
+      whyNotFound(name, { kinds, table, names: [...aliases.keys(), ...list().map((model) => model.id)] }),
+      {
+        param: "model",
+        code: "model_not_found",
+      },
+    );
+  };
+  const auto = (): readonly Target[] => {
+    const names = config.policy.targets;
+    if (names !== undefined) return names.flatMap((name) => (aliases.get(name) ?? [name]).map(one));
+    const day = new Date(now()).toISOString().slice(0, 10);
+    return instances.flatMap((instance) => autoModels(instance, table, day).map((model) => target(instance, model)));
+  };
+  const list = (): readonly ListedModel[] => {
+    const listed = new Map<string, ListedModel>();
+    const add = (id: string, ownedBy: string, createdSeconds: number) => {
+      if (!listed.has(id)) listed.set(id, { id, ownedBy, createdSeconds });
+    };
+    add(AUTO, "sluice", 0);
+    for (const alias of aliases.keys()) add(alias, "sluice", 0);
+    for (const instance of instances) {
+      for (const record of [...instance.models, ...table.all().filter((row) => holds(row, instance))]) {
+        const since = Date.parse(record.prices[0]?.from ?? "") / 1000;
+        const createdSeconds = since > 0 ? since : 0;
+        if (homeOf(record.id, instances, table) === instance) add(record.id, instance.name, createdSeconds);
+        add(`${instance.name}/${record.id}`, instance.name, createdSeconds);
+      }
+    }
+    return [...listed.values()];
+  };
+  return {
+    resolve(model) {
+      const alias = aliases.get(model);
+      if (alias !== undefined) return { targets: alias.map(one), explicit: alias.length === 1 };
+      if (model !== AUTO && !model.startsWith(`${AUTO}:`)) return { targets: [one(model)], explicit: true };
+      const targets = auto();
+      if (targets.length === 0) throw noAutoTargets(instances);
+      const policy = model.slice(AUTO.length + 1);
+      return { targets, explicit: false, ...(policy === "" ? {} : { policy }) };
+    },
+    list,
+    describe() {
+      const chosen = auto();
+      const others = instances.filter((instance) => !chosen.some((target) => target.instance === instance));
+      return [...chosen.map(described), ...others.map((instance) => `${instance.name}/<model>`)];
+    },
+  };
+}
+
+interface Instance extends ProviderInstance {
+  readonly models: readonly ModelRecord[];
+}
+
+function instanceOf(configured: ConfiguredProvider, kinds: readonly Provider[]): Instance {
+  const { name, kind, settings, models } = configured;
+  const provider = kinds.find((known) => known.kind === kind);
+  // The config is checked against the same list.
+  if (provider === undefined) throw new Error(`provider \`${name}\` is of a kind that is not there: ${kind}`);
+  return { name, provider, settings, models };
+}
+
+/** Whether the table's row, its prices included, is true of this instance: the same id at another provider has another price. */
+function holds(record: ModelRecord, instance: Instance): boolean {
+  const { kind, recordsOf } = instance.provider;
+  return (recordsOf ?? [kind]).includes(record.provider);
+}
+
+function configuredModel(instance: Instance, model: string): ModelRecord | undefined {
+  return instance.models.find((record) => record.id === model || record.aliases.includes(model));
+}
+
+function recordOf(instance: Instance, model: string, table: ModelTable): ModelRecord | undefined {
+  const configured = configuredModel(instance, model);
+  if (configured !== undefined) return configured;
+  const row = table.find(model);
+  if (row !== undefined && holds(row, instance)) return row;
+  const { kind, modelDefaults } = instance.provider;
+  return modelDefaults === undefined ? undefined : { ...RECORD_DEFAULTS, ...modelDefaults, id: model, provider: kind };
+}
+
+function fallbackPrice(instance: Instance, model: string, table: ModelTable, atMs: number): Price | undefined {
+  const { kind, recordsOf } = instance.provider;
+  for (const known of recordsOf ?? [kind]) {
+    const price = table.fallbackPrice(known, model, atMs);
+    if (price !== undefined) return price;
+  }
+  return undefined;
+}
+
+/** Where a bare model id goes: who is configured to serve it, who the table says, whose names begin so (the longest beginning counts). */
+function homeOf(model: string, instances: readonly Instance[], table: ModelTable): Instance | undefined {
+  const configured = instances.find((instance) => configuredModel(instance, model) !== undefined);
+  if (configured !== undefined) return configured;
+  const row = table.find(model);
+  const own = instances.find((instance) => instance.provider.kind === row?.provider);
+  if (own !== undefined) return own;
+  let home: Instance | undefined;
+  let longest = -1;
+  for (const instance of instances) {
+    for (const prefix of instance.provider.modelPrefixes) {
+      if (prefix.length <= longest || !model.startsWith(prefix)) continue;
+      longest = prefix.length;
+      home = instance;
+    }
+  }
+  return home;
+}
+
+function autoModels(instance: Instance, table: ModelTable, day: string): readonly string[] {
+  const rows = table.all().filter((row) => row.auto === true && holds(row, instance));
+  const lives = (record: ModelRecord) => record.retires === undefined || record.retires > day;
+  return [...new Set([...instance.models, ...rows].filter(lives).map((record) => record.id))];
+}
+
+function described(target: Target): string {
+  const { price } = target;
+  const input = price?.rates.inputUncached;
+  const output = price?.rates.output;
+  if (input === undefined || output === undefined) return `${target.name} (unpriced)`;
+  return `${target.name} ($${perMillion(input)} in, $${perMillion(output)} out per million tokens)`;
+}
+
+function perMillion(picoUsdPerToken: PicoUsd): string {
+  return usdText(picoUsdPerToken * 1_000_000n);
+}
+
+function noAutoTargets(instances: readonly Instance[]): GatewayError {
+  const example = instances[0]?.name ?? "provider";
+  return new GatewayError(
+    "model-not-found",
+    `\`auto\` has nothing to choose from: name a model (\`${example}/<model-id>\`), or give it targets in the config (\`policy.targets\`)`,
+    { param: "model", code: "model_not_found" },
+  );
+}
+
+interface Known {
+  readonly kinds: readonly Provider[];
+  readonly table: ModelTable;
+  readonly names: readonly string[];
+}
+
+function whyNotFound(name: string, known: Known): string {
+  const shown = `\`${name.slice(0, 128)}\``;
+  const row = known.table.find(name);
+  const prefix = name.includes("/") ? name.slice(0, name.indexOf("/")) : undefined;
+  const kind = known.kinds.find((provider) => provider.kind === (row?.provider ?? prefix));
+  if (kind !== undefined) {
+    const variable = kind.needsKey ? kind.environment.apiKey : kind.environment.baseUrl;
+    const how =
+      variable === undefined ? "add it to the config" : `set ${variable}, or add it to the config's \`providers\``;
+    return row === undefined
+      ? `provider \`${kind.kind}\` is not configured: ${how}`
+      : `model ${shown} belongs to provider \`${kind.kind}\`, which is not configured: ${how}`;
+  }
+  const near = nearest(name, known.names).map((candidate) => `\`${candidate}\``);
+  const meant = near.length === 0 ? "" : `; did you mean ${near.join(" or ")}?`;
+  return `no model is called ${shown}${meant === "" ? "." : meant} One that the table does not know is named \`provider/model-id\``;
+}
+
+export interface CandidateContext {
+  readonly clientDialect: DialectName;
+  /** The prompt, estimated by o200k_base. */
+  readonly promptTokens: number;
+  /** Whether the client named this very model: then the provider may say itself what it does not take. */
+  readonly explicit: boolean;
+  /** The provider instance that issued the reasoning this request carries. */
+  readonly issuer: string | undefined;
+  /** How many of the prompt's tokens (o200k_base) are probably warm there. */
+  readonly warmTokens: (target: Target) => number;
+  /** Asked once for each target: a breaker lets one probe through. */
+  readonly resting: (target: Target) => boolean;
+}
+
+/**
+ * The targets that can take this request, with what a policy needs to compare them.
+ *
+ * Never a target that cannot read what the request holds, or whose window it certainly overflows. Where others remain, also none
+ * that would lose something (`logprobs`, a hosted tool) or that it overflows by our estimate.
+ *
+ * @throws GatewayError `unsupported` naming the need, or `context-too-long` with the numbers, when none is left.
+ */
+export function candidates(
+  request: ChatRequest,
+  targets: readonly Target[],
+  context: CandidateContext,
+): readonly Candidate[] {
+  const needed = needs(request);
+  const spoken = targets.map((target) => ({ target, dialect: dialectFor(target, context.clientDialect) }));
+  const able = spoken.filter((one) => missing(needed, one, context) === undefined);
+  if (able.length === 0) throw unsupported(request, needed, spoken, context);
+  const fitting = able.filter(({ target }) => !overflows(target, context.promptTokens * CERTAIN_SHARE));
+  if (fitting.length === 0)
+    throw tooLong(
+      able.map(({ target }) => target),
+      context.promptTokens,
+    );
+  const lossless = preferred(fitting, (one) => losing(needed, one, context) === undefined);
+  const roomy = preferred(lossless, ({ target }) => !overflows(target, context.promptTokens));
+  return roomy.map(({ target, dialect }) => candidate(request, target, dialect, context));
+}
+
+interface Spoken {
+  readonly target: Target;
+  readonly dialect: DialectName;
+}
+
+/** The client's own dialect where the target speaks it: then nothing has to be translated. */
+function dialectFor(target: Target, clientDialect: DialectName): DialectName {
+  const dialects = target.instance.provider.dialects(target.model, target.record);
+  return dialects.includes(clientDialect) ? clientDialect : dialects[0];
+}
+
+function preferred(all: readonly Spoken[], isBetter: (one: Spoken) => boolean): readonly Spoken[] {
+  const better = all.filter(isBetter);
+  return better.length === 0 ? all : better;
+}
+
+/** The first need that this target certainly cannot meet. In the client's own dialect the provider says that best itself. */
+function missing(needed: readonly Need[], one: Spoken, context: CandidateContext): Need | undefined {
+  if (one.dialect === context.clientDialect && context.explicit) return undefined;
+  return needed.find((need) => {
+    if (need.kind === "dialect") return one.dialect !== context.clientDialect;
+    return need.kind === "input" && one.target.record !== undefined && !reads(one.target.record, need.word);
+  });
+}
+
+/** The first need that this target meets in part only. */
+function losing(needed: readonly Need[], one: Spoken, context: CandidateContext): Need | undefined {
+  return needed.find((need) => {
+    if (need.kind === "better-in-dialect") return one.dialect !== context.clientDialect;
+    return need.kind === "forced-tools" && one.target.record?.forcedTools === false;
+  });
+}
+
+function unsupported(
+  request: ChatRequest,
+  needed: readonly Need[],
+  spoken: readonly Spoken[],
+  context: CandidateContext,
+): GatewayError {
+  const words = new Set(spoken.map((one) => missing(needed, one, context)?.word ?? ""));
+  const names = spoken.map((one) => one.target.name).slice(0, 5);
+  const thread = request.extra["thread"];
+  const message = `the request needs ${[...words].join(", ")}, which ${names.join(", ")} cannot take; choose another target or leave it out`;
+  // By these words clients of threads know that they may go on with the whole history instead.
+  const details = { error_code: "thread_unsupported_request", unsupported: ["thread"] };
+  return new GatewayError("unsupported", message, isThread(thread) ? { details } : {});
+}
+
+/** Our estimates are within a few percent for most texts; a prompt that would not fit even so much smaller does not fit. */
+const CERTAIN_SHARE = 0.6;
+
+function overflows(target: Target, promptTokens: number): boolean {
+  const { record } = target;
+  const most = record?.maxInputTokens ?? record?.contextTokens;
+  return record !== undefined && most !== undefined && promptTokens * record.tokenRatio > most;
+}
+
+function tooLong(targets: readonly Target[], promptTokens: number): GatewayError {
+  const limits = targets.map(({ name, record }) => {
+    const tokens = Math.round(promptTokens * (record?.tokenRatio ?? 1));
+    return `${name} takes ${record?.maxInputTokens ?? record?.contextTokens ?? 0} (the prompt is about ${tokens})`;
+  });
+  return new GatewayError("context-too-long", `the prompt is too long: in tokens, ${limits.slice(0, 5).join("; ")}`, {
+    code: "context_length_exceeded",
+    param: "messages",
+  });
+}
+
+/** What an answer is taken to be when nothing is known: caps of agents (32,000 and more) say nothing about it. */
+const OUTPUT_TOKENS = 500;
+
+function candidate(request: ChatRequest, target: Target, dialect: DialectName, context: CandidateContext): Candidate {
+  const ratio = target.record?.tokenRatio ?? 1;
+  const promptTokens = Math.ceil(context.promptTokens * ratio);
+  const warmTokens = Math.min(promptTokens, Math.floor(context.warmTokens(target) * ratio));
+  const outputTokens = Math.min(request.maxOutputTokens ?? OUTPUT_TOKENS, OUTPUT_TOKENS);
+  return {
+    target,
+    dialect,
+    promptTokens,
+    warmTokens,
+    outputTokens,
+    expectedCost:
+      target.price === undefined ? undefined : expectedCost(target.price, promptTokens, warmTokens, outputTokens),
+    bound: context.issuer !== undefined && context.issuer === target.instance.name,
+    resting: context.resting(target),
+  };
+}
+
+function expectedCost(
+  price: Price,
+  promptTokens: number,
+  warmTokens: number,
+  outputTokens: number,
+): PicoUsd | undefined {
+  // What is warm but has no price of its own is paid like the rest.
+  const read = ratesFor(price, promptTokens).cacheRead === undefined ? 0 : warmTokens;
+  const usage: Usage = { ...UNKNOWN_USAGE, inputUncached: promptTokens - read, cacheRead: read, output: outputTokens };
+  return costOf(usage, price);
 }

@@ -1,0 +1,39 @@
+/**
+ * The target with the lowest expected cost of this call: known prices, the prompt in each model's own tokens, and what is probably
+ * warm in its cache. A target without a price is never the cheapest: nobody knows that it is.
+ */
+import type { Candidate } from "../target.ts";
+import { usdText } from "../usage.ts";
+import { rank } from "./ordered.ts";
+import type { Policy } from "./policy.ts";
+
+/** Candidates that the reason compares by name; the rest is counted. */
+const COMPARED_MAX = 4;
+
+export const cheapestTask: Policy = {
+  name: "cheapest-task",
+  choose(_request, _task, candidates) {
+    const order = candidates.toSorted((one, other) => rank(one) - rank(other) || byCost(one, other));
+    const compared = order.slice(0, COMPARED_MAX).map(told).join(" < ");
+    const rest = order.length - COMPARED_MAX;
+    return { order, reason: `cheapest-task: ${compared}${rest > 0 ? `, ${rest} more` : ""}` };
+  },
+};
+
+/** Equal costs keep the config's order, as sorting is stable. */
+function byCost(one: Candidate, other: Candidate): number {
+  if (one.expectedCost === other.expectedCost) return 0;
+  if (one.expectedCost === undefined) return 1;
+  if (other.expectedCost === undefined) return -1;
+  return one.expectedCost < other.expectedCost ? -1 : 1;
+}
+
+function told(candidate: Candidate): string {
+  const cost = candidate.expectedCost === undefined ? "unpriced" : `$${usdText(candidate.expectedCost)}`;
+  const notes = [
+    ...(candidate.bound ? ["bound"] : []),
+    ...(candidate.resting ? ["resting"] : []),
+    ...(candidate.warmTokens > 0 ? [`${candidate.warmTokens} of ${candidate.promptTokens} tokens warm`] : []),
+  ];
+  return `${candidate.target.name} ${cost}${notes.length === 0 ? "" : ` (${notes.join(", ")})`}`;
+}
