@@ -1,0 +1,178 @@
+/**
+ * Reads content blocks of a request into parts.
+ */
+import type { CacheMark, JsonObject, JsonValue, MediaSource, OpaquePart, Part, ToolResultPart } from "../chat.ts";
+import { GatewayError } from "../errors.ts";
+import { BILLING_KIND, BILLING_PREFIX, isArray, isObject, NAME, textOf, without } from "./anthropic-messages.words.ts";
+
+export type BlockPlace = "system" | "user" | "assistant" | "tool_result";
+
+export function readBlock(block: JsonValue, path: string, place: BlockPlace): Part {
+  if (!isObject(block)) throw invalid(path, `\`${path}\` is not a content block; an object with \`type\` is expected`);
+  const type = block["type"];
+  if (typeof type !== "string") throw invalid(`${path}.type`, `\`${path}.type\` is missing; every content block needs one`);
+  switch (type) {
+    case "text":
+      return readText(block, path, place);
+    case "image":
+      return readImage(block, path);
+    case "document":
+      return readDocument(block);
+    case "thinking":
+      return place === "assistant" ? readThinking(block, path) : opaque(block, type);
+    case "redacted_thinking":
+      return place === "assistant"
+        ? { type: "reasoning", text: "", redacted: required(block, "data", path) }
+        : opaque(block, type);
+    case "tool_use":
+      return place === "assistant" ? readToolUse(block, path) : opaque(block, type);
+    default:
+      return opaque(block, type);
+  }
+}
+
+/** A tool's result, whose content may be text, blocks, or nothing. */
+export function readToolResult(block: JsonObject, path: string): ToolResultPart {
+  const content = block["content"];
+  const isError = block["is_error"];
+  return {
+    type: "tool-result",
+    callId: required(block, "tool_use_id", path),
+    content: readResultContent(content, `${path}.content`),
+    ...(typeof isError === "boolean" ? { isError } : {}),
+    ...common(block, ["tool_use_id", "content", "is_error"]),
+  };
+}
+
+function readResultContent(content: JsonValue | undefined, path: string): Part[] {
+  if (content === undefined || content === null) return [];
+  if (typeof content === "string") return [{ type: "text", text: content }];
+  if (isArray(content)) return content.map((block, at) => readBlock(block, `${path}[${at}]`, "tool_result"));
+  throw invalid(path, `\`${path}\` is neither text nor an array of content blocks`);
+}
+
+function readText(block: JsonObject, path: string, place: BlockPlace): Part {
+  const text = required(block, "text", path);
+  // Differs from session to session and says nothing to the model: no other dialect should see it, no prefix hash count it.
+  if (place === "system" && text.startsWith(BILLING_PREFIX)) return { ...opaque(block, BILLING_KIND), volatile: true };
+  return { type: "text", text, ...common(block, ["text"]) };
+}
+
+function readThinking(block: JsonObject, path: string): Part {
+  const signature = textOf(block["signature"]);
+  return {
+    type: "reasoning",
+    text: required(block, "thinking", path),
+    ...(signature === undefined || signature === "" ? {} : { signature }),
+    ...common(block, ["thinking", "signature"]),
+  };
+}
+
+function readToolUse(block: JsonObject, path: string): Part {
+  return {
+    type: "tool-call",
+    id: required(block, "id", path),
+    name: required(block, "name", path),
+    arguments: JSON.stringify(block["input"] ?? {}),
+    ...common(block, ["id", "name", "input"]),
+  };
+}
+
+function readImage(block: JsonObject, path: string): Part {
+  const source = block["source"];
+  if (!isObject(source)) throw invalid(`${path}.source`, `\`${path}.source\` is missing; a base64, url or file source is expected`);
+  const read = readMedia(source);
+  if (read === undefined) {
+    if (KNOWN_SOURCES.has(textOf(source["type"]) ?? "")) {
+      throw invalid(`${path}.source`, `\`${path}.source\` lacks what its type needs: \`media_type\` and \`data\`, \`url\`, or \`file_id\``);
+    }
+    return opaque(block, "image");
+  }
+  if (read.type === "base64") checkImage(read.mediaType, read.data, `${path}.source`);
+  return { type: "image", source: read, ...common(block, ["source"]) };
+}
+
+function readDocument(block: JsonObject): Part {
+  const source = block["source"];
+  if (!isObject(source)) return opaque(block, "document");
+  const name = textOf(block["title"]);
+  const rest = { ...(name === undefined ? {} : { name }), ...common(block, name === undefined ? ["source"] : ["source", "title"]) };
+  const text = source["type"] === "text" ? textOf(source["data"]) : undefined;
+  if (text !== undefined) return { type: "document", source: { type: "text", text }, ...rest };
+  const read = readMedia(source);
+  return read === undefined ? opaque(block, "document") : { type: "document", source: read, ...rest };
+}
+
+const KNOWN_SOURCES: ReadonlySet<string> = new Set(["base64", "url", "file"]);
+
+function readMedia(source: JsonObject): MediaSource | undefined {
+  const mediaType = textOf(source["media_type"]);
+  const data = textOf(source["data"]);
+  const url = textOf(source["url"]);
+  const id = textOf(source["file_id"]);
+  switch (source["type"]) {
+    case "base64":
+      return mediaType === undefined || data === undefined ? undefined : { type: "base64", mediaType, data };
+    case "url":
+      return url === undefined ? undefined : { type: "url", url };
+    case "file":
+      return id === undefined ? undefined : { type: "file", id };
+    default:
+      return undefined;
+  }
+}
+
+/** The image formats this dialect takes, with what their files begin with. */
+const IMAGE_BEGINNINGS: Readonly<Record<string, RegExp>> = {
+  "image/jpeg": /^\xff\xd8\xff/,
+  "image/png": /^\x89PNG\r\n\x1a\n/,
+  "image/gif": /^GIF8[79]a/,
+  "image/webp": /^RIFF[^]{4}WEBP/,
+};
+
+export const IMAGE_TYPES: readonly string[] = Object.keys(IMAGE_BEGINNINGS);
+
+function checkImage(mediaType: string, data: string, path: string): void {
+  const wanted = IMAGE_BEGINNINGS[mediaType];
+  if (wanted === undefined) {
+    const given = mediaType.slice(0, 64);
+    throw invalid(`${path}.media_type`, `\`${path}.media_type\` is "${given}"; one of ${IMAGE_TYPES.join(", ")} is expected`);
+  }
+  if (data.startsWith("data:")) {
+    throw invalid(`${path}.data`, `\`${path}.data\` is a data URL; give the base64 alone`);
+  }
+  const beginning = Buffer.from(data.slice(0, 32), "base64").toString("latin1");
+  if (wanted.test(beginning)) return;
+  const actual = IMAGE_TYPES.find((type) => IMAGE_BEGINNINGS[type]?.test(beginning) === true);
+  const why = actual === undefined ? "is not an image" : `is an image of another kind (${actual})`;
+  throw invalid(`${path}.data`, `\`${path}.data\` ${why}; the bytes of an ${mediaType} file in base64 are expected`);
+}
+
+/** A mark; its lifetime only where it is one that the reading knows. */
+export function readMark(value: JsonValue | undefined): CacheMark | undefined {
+  if (!isObject(value)) return undefined;
+  const ttl = value["ttl"];
+  return ttl === "5m" || ttl === "1h" ? { ttl } : {};
+}
+
+function opaque(block: JsonObject, kind: string): OpaquePart {
+  const cache = readMark(block["cache_control"]);
+  return { type: "opaque", dialect: NAME, kind, value: block, ...(cache === undefined ? {} : { cache }) };
+}
+
+/** The mark, and the fields that only this dialect knows. */
+function common(block: JsonObject, read: readonly string[]): { readonly cache?: CacheMark; readonly extra?: JsonObject } {
+  const cache = readMark(block["cache_control"]);
+  const extra = without(block, ["type", "cache_control", ...read]);
+  return { ...(cache === undefined ? {} : { cache }), ...(extra === undefined ? {} : { extra }) };
+}
+
+function required(block: JsonObject, key: string, path: string): string {
+  const value = block[key];
+  if (typeof value === "string") return value;
+  throw invalid(`${path}.${key}`, `\`${path}.${key}\` is missing or not text`);
+}
+
+export function invalid(param: string, message: string): GatewayError {
+  return new GatewayError("invalid-request", message, { param });
+}
