@@ -3,8 +3,18 @@
  *
  * An attempt is *reserved* before it is sent and *settled* exactly once after it, keyed by its id, so that repeating either
  * changes nothing. What was reserved and never settled (a crash) is found at the next start and closed as `lost` with its estimate.
+ *
+ * What a crash can lose. Rows wait at most `flushMs` (5 ms), then a batch is one transaction. Killing the process (`kill -9`)
+ * loses no committed row, and at most what had not reached the thread's transaction: the reservations and settlements of the last
+ * flush interval and the batch being written. A settlement lost so leaves its reservation, which is then closed as `lost`.
+ * Loss of power may also take the transactions since SQLite's last checkpoint (`synchronous = NORMAL`); the file stays sound.
  */
 import type { DialectName, Loss } from "./chat.ts";
+import { GatewayError } from "./errors.ts";
+import type { AttemptQuery, AttemptsPage, Spend, SpendQuery } from "./ledger-query.ts";
+import { appendReservation, appendSettlement } from "./ledger-schema.ts";
+import { startLedgerThread, type LedgerThread } from "./ledger-thread.ts";
+import type { Log } from "./log.ts";
 import type { PicoUsd, Usage } from "./usage.ts";
 
 export type Outcome = "complete" | "canceled" | "failed" | "rejected" | "lost";
@@ -67,3 +77,210 @@ export interface LedgerEntry extends Reservation {
 
 /** Gets every settled entry on the main thread, right when it is settled. Must not throw and must not block. */
 export type LedgerSink = (entry: LedgerEntry) => void;
+
+export interface LedgerOptions {
+  /** The file, in a folder of this gateway's own, or ":memory:". */
+  readonly path: string;
+  readonly sinks: readonly LedgerSink[];
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  readonly log: Pick<Log, "info" | "warn" | "error">;
+  /** Longest time that rows wait for others to share a transaction with. */
+  readonly flushMs?: number;
+  /** Rows that may wait to be written, counting one for each attempt that is still open. */
+  readonly queueMax?: number;
+  /**
+   * What becomes of calls while the ledger cannot be written: `refuse` answers 503, because spend that nobody records is spend
+   * that nobody bounds; `serve` goes on, and what does not fit into the queue is lost and counted.
+   */
+  readonly whenUnavailable?: "refuse" | "serve";
+  /** Rows older than this are deleted; all are kept by default. */
+  readonly keepDays?: number;
+  readonly busyTimeoutMs?: number;
+  readonly restartMs?: number;
+  readonly closeMs?: number;
+}
+
+export interface Ledger {
+  /**
+   * Opens the attempt's row. Repeating it changes nothing.
+   *
+   * @throws GatewayError `ledger-unavailable` when the queue is full or the file cannot be written (unless told to serve).
+   */
+  reserve(reservation: Reservation): void;
+  /**
+   * Finishes the attempt's row, or writes the whole of one that was never reserved. The first settlement counts: a second one
+   * reaches neither the row nor the sinks. Sinks are called before it returns. Never throws.
+   */
+  settle(entry: LedgerEntry): void;
+  /** Sees everything written before. */
+  attempts(query: AttemptQuery): Promise<AttemptsPage>;
+  /** Sees everything written before. */
+  spend(query: SpendQuery): Promise<Spend>;
+  /** Resolves when everything written before is committed; rejects when that cannot be said. */
+  flush(): Promise<void>;
+  /** Writes what is left and closes the file. */
+  close(): Promise<void>;
+  /** Rows that wait to be committed. */
+  readonly queueDepth: number;
+  readonly isAvailable: boolean;
+  /** Reservations of an earlier process that were closed as lost when this one opened the ledger. */
+  readonly lostReservations: number;
+  /** Rows that were never written: the queue was full, or SQLite refused them. */
+  readonly lostRows: number;
+}
+
+/**
+ * @throws Error when the file cannot be opened or another gateway has it.
+ * @example
+ * const ledger = await openLedger({ path: "./.sluice/ledger.sqlite", sinks: [metrics.observe], now: Date.now, log });
+ */
+export async function openLedger(options: LedgerOptions): Promise<Ledger> {
+  const counts = { lostRows: 0 };
+  const { log } = options;
+  const thread = await startLedgerThread({
+    path: options.path,
+    flushMs: options.flushMs ?? FLUSH_MS,
+    busyTimeoutMs: options.busyTimeoutMs ?? 5_000,
+    restartMs: options.restartMs ?? 250,
+    closeMs: options.closeMs ?? 10_000,
+    onChange(isWorking, reason) {
+      if (isWorking) log.info("ledger-available");
+      else log.error("ledger-unavailable", { reason });
+    },
+    onRefused(rows, reason) {
+      counts.lostRows += rows;
+      log.error("ledger-rows-refused", { rows, reason });
+    },
+  });
+  if (thread.lost > 0) log.warn("ledger-reservations-lost", { rows: thread.lost });
+  return new ThreadLedger(options, thread, counts);
+}
+
+const FLUSH_MS = 5;
+const QUEUE_MAX = 50_000;
+/** Settled attempts that are remembered, so that a second settlement is known as one. Later repeats stop at the row. */
+export const SETTLED_REMEMBERED_MAX = 10_000;
+const PRUNE_INTERVAL_MS = 3_600_000;
+const DAY_MS = 86_400_000;
+
+class ThreadLedger implements Ledger {
+  readonly #options: LedgerOptions;
+  readonly #thread: LedgerThread;
+  readonly #counts: { lostRows: number };
+  readonly #queueMax: number;
+  /** Reserved, not settled. Each has its settlement's room in the queue. */
+  readonly #open = new Set<string>();
+  /** Two generations, each of half the bound: dropping the older one at once is cheaper than dropping one by one. */
+  #settled = new Set<string>();
+  #settledBefore = new Set<string>();
+  readonly #pruneTimer: NodeJS.Timeout | undefined;
+
+  constructor(options: LedgerOptions, thread: LedgerThread, counts: { lostRows: number }) {
+    this.#options = options;
+    this.#thread = thread;
+    this.#counts = counts;
+    this.#queueMax = options.queueMax ?? QUEUE_MAX;
+    const { keepDays } = options;
+    if (keepDays === undefined) return;
+    const prune = () => thread.prune(options.now() - keepDays * DAY_MS);
+    this.#pruneTimer = setInterval(prune, PRUNE_INTERVAL_MS).unref();
+    prune();
+  }
+
+  get queueDepth(): number {
+    return this.#thread.unwritten;
+  }
+
+  get isAvailable(): boolean {
+    return this.#thread.isWorking && this.#hasRoom();
+  }
+
+  get lostReservations(): number {
+    return this.#thread.lost;
+  }
+
+  get lostRows(): number {
+    return this.#counts.lostRows;
+  }
+
+  reserve(reservation: Reservation): void {
+    const { attempt } = reservation;
+    if (this.#open.has(attempt) || this.#isSettled(attempt)) return;
+    if (!this.isAvailable) {
+      if (this.#options.whenUnavailable !== "serve") throw this.#unavailable();
+      // Not open then: its settlement is written whole, if there is room by that time.
+      if (!this.#hasRoom()) return;
+    }
+    this.#open.add(attempt);
+    appendReservation(this.#thread.cells, reservation);
+    this.#thread.added();
+  }
+
+  settle(entry: LedgerEntry): void {
+    const { attempt } = entry;
+    if (this.#isSettled(attempt)) return;
+    const hasRoom = this.#hasRoom();
+    const reserved = this.#open.delete(attempt);
+    this.#rememberSettled(attempt);
+    if (reserved || hasRoom) {
+      appendSettlement(this.#thread.cells, entry, reserved);
+      this.#thread.added();
+    } else {
+      this.#counts.lostRows += 1;
+    }
+    for (const sink of this.#options.sinks) this.#tell(sink, entry);
+  }
+
+  attempts(query: AttemptQuery): Promise<AttemptsPage> {
+    return this.#thread.attempts(query);
+  }
+
+  spend(query: SpendQuery): Promise<Spend> {
+    return this.#thread.spend(query);
+  }
+
+  flush(): Promise<void> {
+    return this.#thread.flush();
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#pruneTimer);
+    const unwritten = await this.#thread.close();
+    if (unwritten === 0) return;
+    this.#counts.lostRows += unwritten;
+    this.#options.log.error("ledger-rows-lost", { rows: unwritten });
+  }
+
+  /** Room for one row more, and for the settlements of all that is open. */
+  #hasRoom(): boolean {
+    return this.#thread.unwritten + this.#open.size < this.#queueMax;
+  }
+
+  #unavailable(): GatewayError {
+    const message = this.#thread.isWorking
+      ? `the ledger's queue is full (${this.#queueMax} rows); try again shortly`
+      : "the ledger cannot be written to, and calls that it cannot record are refused";
+    return new GatewayError("ledger-unavailable", message, { retryAfterMs: 1_000 });
+  }
+
+  #isSettled(attempt: string): boolean {
+    return this.#settled.has(attempt) || this.#settledBefore.has(attempt);
+  }
+
+  #rememberSettled(attempt: string): void {
+    this.#settled.add(attempt);
+    if (this.#settled.size < SETTLED_REMEMBERED_MAX / 2) return;
+    this.#settledBefore = this.#settled;
+    this.#settled = new Set();
+  }
+
+  /** A sink that fails is its own loss: the row is written, and the other sinks are told. */
+  #tell(sink: LedgerSink, entry: LedgerEntry): void {
+    try {
+      sink(entry);
+    } catch (error) {
+      this.#options.log.error("ledger-sink-failed", { reason: error instanceof Error ? error.message : String(error) });
+    }
+  }
+}
