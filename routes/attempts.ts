@@ -1,0 +1,35 @@
+/**
+ * `GET /sluice/v1/attempts`: the ledger's rows, newest first (one exchange's in the order of its tries), a page at a time.
+ */
+import { Hono } from "hono";
+import { ATTEMPTS_LIMIT_MAX, type AttemptQuery } from "../src/ledger-query.ts";
+import type { Ledger } from "../src/ledger.ts";
+import { FILTER_PARAMETERS, filterOf, limitOf, oneOf, parametersOf, refused, wrong } from "./ledger-filter.ts";
+
+export function attemptsRoute(ledger: Pick<Ledger, "attempts">): Hono {
+  const route = new Hono();
+  route.get("/sluice/v1/attempts", async (context) => {
+    try {
+      const { data, nextCursor } = await ledger.attempts(queryOf(context.req.url));
+      return context.json({ data, next_cursor: nextCursor ?? null });
+    } catch (error) {
+      return refused(error, context);
+    }
+  });
+  return route;
+}
+
+function queryOf(url: string): AttemptQuery {
+  const parameters = parametersOf(url, [...FILTER_PARAMETERS, "limit", "cursor", "order"]);
+  const limit = limitOf(parameters, ATTEMPTS_LIMIT_MAX);
+  const cursor = parameters.get("cursor");
+  const order = parameters.get("order");
+  if (cursor !== undefined && !/^\d{1,15}$/.test(cursor))
+    throw wrong("cursor", "`cursor` is the `next_cursor` of the page before");
+  return {
+    ...filterOf(parameters),
+    ...(limit === undefined ? {} : { limit }),
+    ...(cursor === undefined ? {} : { cursor }),
+    ...(order === undefined ? {} : { order: oneOf("order", order, ["newest", "oldest"] as const) }),
+  };
+}
