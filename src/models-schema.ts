@@ -43,6 +43,14 @@ export interface ModelRow {
   readonly note?: string | undefined;
 }
 
+/** A row of the config: also a price without a date, or what the hardware costs. */
+export interface ConfiguredModelRow extends Omit<ModelRow, "source" | "verifiedOn" | "note"> {
+  readonly price?: Omit<PriceRow, "from"> | undefined;
+  readonly gpuHourUsd?: number | undefined;
+  readonly tokensPerSecond?: { readonly prefill: number; readonly decode: number } | undefined;
+  readonly utilization?: number | undefined;
+}
+
 /** `models.json`: contracts that several models share have a name there. */
 export interface ModelsFile {
   readonly caches: Readonly<Record<string, CacheContract>>;
@@ -176,3 +184,35 @@ export const modelsFile: z.ZodType<ModelsFile> = z.strictObject({
     }),
   ),
 });
+
+export const configuredModelRow: z.ZodType<ConfiguredModelRow> = row
+  .omit({ source: true, verifiedOn: true, note: true })
+  .extend({
+    price: datedRates
+      .omit({ from: true })
+      .optional()
+      .describe("What it costs, when that has no history. US dollars per million tokens."),
+    gpuHourUsd: usd
+      .optional()
+      .describe(
+        "Self-hosted: what the hardware that serves it costs per hour, all of it together. Needs `tokensPerSecond`. A token of input then costs gpuHourUsd / 3600 / prefill / utilization, one of output gpuHourUsd / 3600 / decode / utilization, one read from cache nothing.",
+      ),
+    tokensPerSecond: z
+      .strictObject({ prefill: z.number().positive(), decode: z.number().positive() })
+      .optional()
+      .describe(
+        "Measured at the load you run: tokens per second that the whole server reads (prefill) and writes (decode).",
+      ),
+    utilization: z
+      .number()
+      .positive()
+      .max(1)
+      .optional()
+      .describe("Share of the paid hours in which it works; 1 when absent. Lower it when the hardware idles at night."),
+  })
+  .refine((model) => [model.price, model.prices, model.gpuHourUsd].filter((said) => said !== undefined).length <= 1, {
+    message: "say what it costs once: `price`, `prices` or `gpuHourUsd`",
+  })
+  .refine((model) => (model.gpuHourUsd === undefined) === (model.tokensPerSecond === undefined), {
+    message: "`gpuHourUsd` and `tokensPerSecond` need each other",
+  });

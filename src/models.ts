@@ -5,12 +5,12 @@
  */
 import { findProvider, type ModelInfo, type ModelPrice } from "@pydantic/genai-prices";
 import { RECORD_DEFAULTS, type DatedPrice, type ModelRecord, type ModelTable } from "./model.ts";
-import { modelsFile, type ModelRow, type PriceRow, type RatesRow } from "./models-schema.ts";
+import { modelsFile, type ConfiguredModelRow, type ModelRow, type PriceRow, type RatesRow } from "./models-schema.ts";
 import modelsJson from "./models.json" with { type: "json" };
 import { picoUsdPerToken, type Price, type Rates } from "./usage.ts";
 
 /** A config's word on a model: whatever is given replaces what the table says. */
-export type ModelOverrides = Readonly<Record<string, ModelRow>>;
+export type ModelOverrides = Readonly<Record<string, ConfiguredModelRow>>;
 
 /**
  * @param overrides By model id. A row the table lacks must name its `provider`; its unknowns are read as generously as possible,
@@ -24,7 +24,7 @@ export function createModelTable(overrides: ModelOverrides = {}): ModelTable {
   for (const [id, row] of Object.entries(overrides)) {
     const known = records.get(id) ?? [...records.values()].find((record) => record.aliases.includes(id));
     const base = known ?? newRecord(id, row.provider);
-    records.set(base.id, withRow(base, row, "config"));
+    records.set(base.id, withConfiguredRow(base, row));
   }
   const byName = new Map([...records.values()].flatMap((record) => record.aliases.map((alias) => [alias, record])));
   for (const record of records.values()) byName.set(record.id, record);
@@ -61,8 +61,30 @@ function newRecord(id: string, provider: string | undefined): ModelRecord {
   return { ...RECORD_DEFAULTS, id, provider };
 }
 
+/** A record with what the config says instead. */
+export function withConfiguredRow(base: ModelRecord, configured: ConfiguredModelRow): ModelRecord {
+  const { price, gpuHourUsd, tokensPerSecond, utilization, ...row } = configured;
+  const own = price ?? hardwarePrice(gpuHourUsd, tokensPerSecond, utilization ?? 1);
+  return withRow(base, own === undefined ? row : { ...row, prices: [own] }, "config");
+}
+
+/** Dollars per million tokens, from what an hour of the hardware costs. What is read from cache was not computed again. */
+function hardwarePrice(
+  gpuHourUsd: number | undefined,
+  tokensPerSecond: ConfiguredModelRow["tokensPerSecond"],
+  utilization: number,
+): PriceRow | undefined {
+  if (gpuHourUsd === undefined || tokensPerSecond === undefined) return undefined;
+  const usdPerSecond = gpuHourUsd / 3600 / utilization;
+  return {
+    input: (usdPerSecond / tokensPerSecond.prefill) * 1_000_000,
+    cacheRead: 0,
+    output: (usdPerSecond / tokensPerSecond.decode) * 1_000_000,
+  };
+}
+
 /** The record with what the row says instead. `source` begins the name of its prices. */
-export function withRow(base: ModelRecord, row: ModelRow, source: string): ModelRecord {
+function withRow(base: ModelRecord, row: ModelRow, source: string): ModelRecord {
   const { prices, source: _source, verifiedOn: _verifiedOn, note: _note, ...facts } = row;
   const given = Object.fromEntries(
     Object.entries(facts).filter(([, value]) => value !== undefined),

@@ -1,0 +1,50 @@
+/** The effective config for people: everything but secrets. */
+import { stringify } from "yaml";
+import type { Config, ProviderConfig } from "./config.ts";
+import type { ModelRecord } from "./model.ts";
+import { usdNumber, type Price } from "./usage.ts";
+
+/** YAML; where a secret is set, it says where from. */
+export function printableConfig(config: Config): string {
+  const { warnings, keys, providers, ...rest } = config;
+  const shown = {
+    ...rest,
+    keys: keys.map((key) => ({ name: key.name, key: `set (from ${key.source})` })),
+    providers: Object.fromEntries(providers.map((provider) => [provider.name, printableProvider(provider)])),
+  };
+  const notes = warnings.map((warning) => `# warning: ${warning}\n`).join("");
+  const none = providers.length === 0 ? "# no provider is configured: the sandbox answers\n" : "";
+  return `${notes}${none}${stringify(shown, { aliasDuplicateObjects: false, lineWidth: 0 })}`;
+}
+
+function printableProvider(provider: ProviderConfig): object {
+  const { settings, models } = provider;
+  const headers = Object.keys(settings.headers ?? {});
+  return {
+    kind: provider.kind,
+    baseUrls: settings.baseUrls,
+    apiKey: settings.apiKey === undefined ? "none" : `set (from ${provider.keySource ?? "elsewhere"})`,
+    // Values of headers are often credentials.
+    ...(headers.length === 0 ? {} : { headers: Object.fromEntries(headers.map((name) => [name, "set"])) }),
+    ...(models.length === 0
+      ? {}
+      : { models: Object.fromEntries(models.map((model) => [model.id, printableModel(model)])) }),
+  };
+}
+
+function printableModel(model: ModelRecord): object {
+  return {
+    ...(model.contextTokens === undefined ? {} : { contextTokens: model.contextTokens }),
+    ...(model.maxOutputTokens === undefined ? {} : { maxOutputTokens: model.maxOutputTokens }),
+    prices:
+      model.prices.length === 0
+        ? "unpriced"
+        : model.prices.map(({ from, price }) => ({ from, ...usdPerMillion(price) })),
+  };
+}
+
+function usdPerMillion(price: Price): object {
+  return Object.fromEntries(
+    Object.entries(price.rates).map(([bucket, rate]) => [bucket, usdNumber(rate * 1_000_000n)]),
+  );
+}

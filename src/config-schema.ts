@@ -1,0 +1,259 @@
+/** The config file's schema: each option with its default, and when to change it. */
+import { z } from "zod";
+import type { LogLevel } from "./log.ts";
+import { configuredModelRow, type ConfiguredModelRow } from "./models-schema.ts";
+
+/** The sections that are the same in the file and in the effective config. */
+export interface ConfigSections {
+  readonly log: { readonly level: LogLevel };
+  /** Overrides of the model table, by model id. */
+  readonly models: Readonly<Record<string, ConfiguredModelRow>>;
+  readonly aliases: Readonly<Record<string, readonly string[]>>;
+  readonly policy: { readonly default: string; readonly targets?: readonly string[] | undefined };
+  readonly deadlines: {
+    readonly connectMs: number;
+    readonly firstByteMs: number;
+    readonly answerMs: number;
+    readonly idleMs: number;
+    readonly totalMs: number;
+  };
+  readonly retries: { readonly attemptsMax: number; readonly waitMaxMs: number; readonly backoffMs: number };
+  readonly breaker: { readonly failures: number; readonly windowMs: number; readonly restMs: number };
+  readonly limits: {
+    readonly bodyBytesMax: number;
+    readonly jsonDepthMax: number;
+    readonly headerBytesMax: number;
+    readonly concurrency: number;
+  };
+  readonly ledger: {
+    readonly flushMs: number;
+    readonly queueMax: number;
+    readonly keepDays?: number;
+    readonly whenUnavailable: "refuse" | "serve";
+  };
+  readonly strict: boolean;
+}
+
+export interface ConfigFile extends ConfigSections {
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly data: string;
+  readonly keys: readonly ClientKeyRow[];
+  readonly providers?: Readonly<Record<string, ProviderRow>> | undefined;
+}
+
+export interface ClientKeyRow {
+  readonly name: string;
+  readonly keyEnv?: string | undefined;
+  readonly keyFile?: string | undefined;
+  readonly sha256?: string | undefined;
+}
+
+export interface ProviderRow {
+  readonly kind?: string | undefined;
+  readonly baseUrl?: string | undefined;
+  readonly baseUrls?: readonly string[] | undefined;
+  readonly apiKeyEnv?: string | undefined;
+  readonly apiKeyFile?: string | undefined;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly models: Readonly<Record<string, ConfiguredModelRow>>;
+}
+
+const milliseconds = z.int().positive();
+const count = z.int().positive();
+
+const listen = z
+  .strictObject({
+    host: z
+      .string()
+      .min(1)
+      .default("127.0.0.1")
+      .describe(
+        "Change to 0.0.0.0 (or one of the machine's addresses) when others are to call; that needs `keys`. HOST and --host come before it.",
+      ),
+    port: z
+      .int()
+      .min(0)
+      .max(65_535)
+      .default(8787)
+      .describe("Change when the port is taken; 0 takes a free one. PORT and --port come before it."),
+  })
+  .prefault({})
+  .describe("Where it listens. A change needs a restart.");
+
+const keys = z
+  .array(
+    z
+      .strictObject({
+        name: z
+          .string()
+          .regex(/^[A-Za-z0-9._:-]{1,64}$/, "may hold letters, digits and . _ : - only, at most 64 characters")
+          .describe("Who calls with it, for the ledger."),
+        keyEnv: z.string().optional().describe("The environment variable that holds the key."),
+        keyFile: z.string().optional().describe("The file that holds the key."),
+        sha256: z
+          .string()
+          .regex(/^[0-9a-f]{64}$/i, "must be 64 hexadecimal digits")
+          .optional()
+          .describe("The key's SHA-256, where the key itself is not to be on this machine."),
+      })
+      .refine((key) => [key.keyEnv, key.keyFile, key.sha256].filter((said) => said !== undefined).length === 1, {
+        message: "needs exactly one of `keyEnv`, `keyFile`, `sha256`",
+      }),
+  )
+  .default([])
+  .describe("Who may call. With none, only this machine may, with any credential. SLUICE_API_KEYS adds key-1, key-2 …");
+
+const provider = z
+  .strictObject({
+    kind: z
+      .string()
+      .optional()
+      .describe("What it is (`openai`, `anthropic`, `vllm` …); the section's own name when absent."),
+    baseUrl: z.string().optional().describe("Change to reach it elsewhere: a proxy, a region, your own server."),
+    baseUrls: z.array(z.string()).min(1).optional().describe("Several replicas that serve the same models."),
+    apiKeyEnv: z
+      .string()
+      .optional()
+      .describe("The environment variable that holds its key; the kind's usual one when absent."),
+    apiKeyFile: z.string().optional().describe("The file that holds its key, where secrets are mounted as files."),
+    headers: z
+      .record(z.string(), z.string())
+      .default({})
+      .describe("Further request headers it needs (an organisation, a tenant)."),
+    models: z
+      .record(z.string(), configuredModelRow)
+      .default({})
+      .describe(
+        "Models that only this instance serves, or serves at other prices: self-hosted ones with their limits and cost.",
+      ),
+  })
+  .refine((row) => row.baseUrl === undefined || row.baseUrls === undefined, {
+    message: "say `baseUrl` or `baseUrls`, not both",
+  })
+  .refine((row) => row.apiKeyEnv === undefined || row.apiKeyFile === undefined, {
+    message: "say `apiKeyEnv` or `apiKeyFile`, not both",
+  });
+
+const oneOrMore = z.union([z.string().transform((name) => [name]), z.array(z.string()).min(1)]);
+
+export const configFile: z.ZodType<ConfigFile> = z.strictObject({
+  listen,
+  data: z
+    .string()
+    .min(1)
+    .default("./.sluice")
+    .describe("The folder of the ledger. SLUICE_DATA comes before it. A change needs a restart."),
+  log: z
+    .strictObject({
+      level: z
+        .enum(["debug", "info", "warn", "error", "silent"])
+        .default("info")
+        .describe("`warn` when a line for each call is too much; `debug` to find out why. LOG_LEVEL comes before it."),
+    })
+    .prefault({})
+    .describe("Log lines go to standard error, as NDJSON."),
+  keys,
+  providers: z
+    .record(z.string().regex(/^[a-z0-9][a-z0-9._-]*$/i, "may hold letters, digits and . _ - only"), provider)
+    .optional()
+    .describe(
+      "Who is called, by a name of yours: the first part of `provider/model-id`. When given, the environment's are not added.",
+    ),
+  models: z
+    .record(z.string(), configuredModelRow)
+    .default({})
+    .describe(
+      "What is true of a model, wherever it is served: prices you negotiated, models that are newer than the table.",
+    ),
+  aliases: z
+    .record(z.string(), oneOrMore)
+    .default({})
+    .describe("Names of your own, each for one target or several that the policy chooses from."),
+  policy: z
+    .strictObject({
+      default: z
+        .string()
+        .default("cheapest-task")
+        .describe("What `auto` means. `ordered` when the order in `targets` is to decide."),
+      targets: z
+        .array(z.string())
+        .min(1)
+        .optional()
+        .describe(
+          "What `auto` chooses from, as `provider/model-id` or alias. Absent: a small model of each provider, and every one under `providers.*.models`.",
+        ),
+    })
+    .prefault({})
+    .describe("Who decides where `auto` goes."),
+  deadlines: z
+    .strictObject({
+      connectMs: milliseconds.default(10_000).describe("Raise for upstreams far away. A change needs a restart."),
+      firstByteMs: milliseconds
+        .default(120_000)
+        .describe("Until a stream begins. Raise for long reasoning before the first token, or queues."),
+      answerMs: milliseconds
+        .default(600_000)
+        .describe("Until an answer that is not streamed begins: it is generated whole before."),
+      idleMs: milliseconds
+        .default(120_000)
+        .describe("Between two pieces of an answer. Lower to notice dead upstreams sooner."),
+      totalMs: milliseconds.default(1_800_000).describe("One attempt, from sending to its last byte."),
+    })
+    .prefault({})
+    .describe("How long an upstream may take."),
+  retries: z
+    .strictObject({
+      attemptsMax: count
+        .default(3)
+        .describe("Tries per call over all targets. Agents try again themselves: keep it small."),
+      waitMaxMs: milliseconds
+        .default(2_000)
+        .describe("The longest wait before a further try; who is told to wait longer is answered at once."),
+      backoffMs: milliseconds
+        .default(250)
+        .describe("The first wait where the upstream names none; doubles with each try."),
+    })
+    .prefault({})
+    .describe("Only before the first event of an answer; nothing is tried again after it."),
+  breaker: z
+    .strictObject({
+      failures: count.default(5).describe("Failures within the window after which a target rests."),
+      windowMs: milliseconds.default(30_000).describe("Widen for targets with few calls."),
+      restMs: milliseconds.default(15_000).describe("How long it rests before one call tries it."),
+    })
+    .prefault({})
+    .describe("A target that fails again and again is tried last for a while."),
+  limits: z
+    .strictObject({
+      bodyBytesMax: count
+        .default(32 * 1024 * 1024)
+        .describe("Lower on small machines: every call may hold so much. Providers take 32 MB."),
+      jsonDepthMax: count.default(200).describe("How deep a body may be nested."),
+      headerBytesMax: count.default(32 * 1024).describe("All request headers together. A change needs a restart."),
+      concurrency: count
+        .default(1024)
+        .describe("Calls served at once; the next one is told to come back. Lower it when memory is short."),
+    })
+    .prefault({})
+    .describe("What one caller, and all of them, may take."),
+  ledger: z
+    .strictObject({
+      flushMs: milliseconds.default(5).describe("The longest a row waits to be written, and so what a crash may lose."),
+      queueMax: count.default(50_000).describe("Rows that may wait for a slow disk."),
+      keepDays: count.exactOptional().describe("Delete rows that are older. Absent: all are kept."),
+      whenUnavailable: z
+        .enum(["refuse", "serve"])
+        .default("refuse")
+        .describe(
+          "`serve` when answers matter more than knowing what they cost: what does not fit into the queue is lost.",
+        ),
+    })
+    .prefault({})
+    .describe("The record of every attempt."),
+  strict: z
+    .boolean()
+    .default(false)
+    .describe(
+      "true: refuse a call that a translation would lose anything of. A call may ask for it with x-sluice-strict.",
+    ),
+});

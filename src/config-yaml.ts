@@ -1,0 +1,157 @@
+/** The config file's text as a checked value: environment references put in, each problem with its line. */
+import { isPair, isScalar, LineCounter, parseDocument, Scalar, visit, type Document } from "yaml";
+import { z } from "zod";
+import { configFile, type ConfigFile } from "./config-schema.ts";
+import { nearest } from "./nearest.ts";
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+export type FileRead =
+  | { readonly ok: true; readonly file: ConfigFile }
+  | { readonly ok: false; readonly problems: readonly string[] };
+
+/** @param name The file's name, as problems begin with it. */
+export function readConfigText(text: string, name: string, environment: Environment): FileRead {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const at = (offset: number | undefined): string => {
+    if (offset === undefined) return name;
+    const { line, col } = lines.linePos(offset);
+    return `${name}:${line}:${col}`;
+  };
+  if (document.errors.length > 0) {
+    return { ok: false, problems: document.errors.map((error) => `${at(error.pos[0])}: ${error.message}`) };
+  }
+  const missing = putReferences(document, environment).map(
+    ({ variable, offset }) =>
+      `${at(offset)}: the environment has no ${variable}; set it, or write \${${variable}:-default}`,
+  );
+  const value: unknown = document.toJS({ maxAliasCount: 100 });
+  const parsed = configFile.safeParse(value ?? {});
+  const wrong = parsed.success
+    ? []
+    : parsed.error.issues.flatMap((issue) =>
+        told(issue).map(({ path, message }) => `${at(offsetOf(document, path))}: ${message}`),
+      );
+  const problems = [...missing, ...wrong];
+  return parsed.success && problems.length === 0 ? { ok: true, file: parsed.data } : { ok: false, problems };
+}
+
+const REFERENCE = /\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}/g;
+
+/** Puts the environment into `${NAME}` and `${NAME:-default}` (`$${` is a plain `${`). In values only: never in keys or comments. */
+function putReferences(
+  document: Document,
+  environment: Environment,
+): readonly { readonly variable: string; readonly offset: number | undefined }[] {
+  const missing: { variable: string; offset: number | undefined }[] = [];
+  visit(document, {
+    Scalar(key, node) {
+      if (key === "key" || typeof node.value !== "string" || !node.value.includes("${")) return;
+      const text = node.value.replaceAll(
+        REFERENCE,
+        (reference, variable: string | undefined, fallback: string | undefined) => {
+          if (variable === undefined) return "${";
+          const said = environment[variable];
+          if (said !== undefined && said !== "") return said;
+          if (fallback !== undefined) return fallback;
+          missing.push({ variable, offset: node.range?.[0] });
+          return reference;
+        },
+      );
+      // Unquoted, a reference may stand for a number or a truth value; it can never become more than one value.
+      node.value = node.type === Scalar.PLAIN ? plainValue(text) : text;
+    },
+  });
+  return missing;
+}
+
+function plainValue(text: string): string | number | boolean {
+  if (text === "true" || text === "false") return text === "true";
+  return /^-?\d+(?:\.\d+)?$/.test(text) ? Number(text) : text;
+}
+
+type Path = readonly PropertyKey[];
+
+/** An issue in words, with the path to point at; an unknown key with those that are known and near. */
+function told(issue: z.core.$ZodIssue): readonly { readonly path: Path; readonly message: string }[] {
+  const where = pathText(issue.path);
+  if (issue.code !== "unrecognized_keys") {
+    return [{ path: issue.path, message: `${where === "" ? "the file" : `\`${where}\``} ${plain(issue.message)}` }];
+  }
+  const known = keysAt(issue.path);
+  return issue.keys.map((key) => {
+    const path = [...issue.path, key];
+    const shown = `\`${pathText(path)}\``;
+    if (SECRETS.test(key)) {
+      return {
+        path,
+        message: `${shown} is not an option: secrets are not written into this file. Name the environment variable that holds it (\`apiKeyEnv\`, for client keys \`keyEnv\`) or the file (\`apiKeyFile\`, \`keyFile\`)`,
+      };
+    }
+    const near = nearest(key, known, 1)[0];
+    const right = near === undefined ? `; known here: ${known.join(", ")}` : `; did you mean \`${near}\`?`;
+    return { path, message: `${shown} is not an option${right}` };
+  });
+}
+
+const SECRETS = /^(?:api[-_]?key|key|token|secret|password)$/i;
+
+function plain(message: string): string {
+  return message
+    .replace(/^Invalid input: expected (.+), received (.+)$/, "must be $1, not $2")
+    .replace(/^Too (small|big): expected \S+ to (.+)$/, "must $2");
+}
+
+function pathText(path: Path): string {
+  return path.reduce<string>((text, step) => {
+    if (typeof step === "number") return `${text}[${step}]`;
+    return text === "" ? String(step) : `${text}.${String(step)}`;
+  }, "");
+}
+
+interface SchemaNode {
+  readonly properties?: Readonly<Record<string, SchemaNode>>;
+  readonly additionalProperties?: SchemaNode | boolean;
+  readonly items?: SchemaNode;
+  readonly anyOf?: readonly SchemaNode[];
+  readonly oneOf?: readonly SchemaNode[];
+}
+
+/** The keys that an object at this path may have. */
+function keysAt(path: Path): readonly string[] {
+  let nodes: readonly SchemaNode[] = [z.toJSONSchema(configFile, { io: "input" }) as SchemaNode];
+  for (const step of path) {
+    nodes = nodes.flatMap(alternatives).flatMap((node) => {
+      const below =
+        typeof step === "number"
+          ? node.items
+          : (node.properties?.[String(step)] ??
+            (typeof node.additionalProperties === "object" ? node.additionalProperties : undefined));
+      return below === undefined ? [] : [below];
+    });
+  }
+  return nodes.flatMap(alternatives).flatMap((node) => Object.keys(node.properties ?? {}));
+}
+
+function alternatives(node: SchemaNode): readonly SchemaNode[] {
+  return [node, ...(node.anyOf ?? []), ...(node.oneOf ?? [])];
+}
+
+/** Where the key (or the element) at this path stands; the nearest place above it when it is absent. */
+function offsetOf(document: Document, path: Path): number | undefined {
+  for (let length = path.length; length > 0; length -= 1) {
+    const last = path[length - 1];
+    const parent = document.getIn(path.slice(0, length - 1), true);
+    const items =
+      typeof parent === "object" && parent !== null && "items" in parent && Array.isArray(parent.items)
+        ? parent.items
+        : [];
+    const pair = items.find((item) => isPair(item) && isScalar(item.key) && item.key.value === last);
+    if (isPair(pair) && isScalar(pair.key)) return pair.key.range?.[0];
+    const item: unknown = typeof last === "number" ? items[last] : undefined;
+    if (typeof item === "object" && item !== null && "range" in item && Array.isArray(item.range))
+      return item.range[0] as number;
+  }
+  return undefined;
+}
