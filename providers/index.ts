@@ -4,8 +4,18 @@ import { anthropic } from "./anthropic.ts";
 import { groq } from "./groq.ts";
 import { mistral } from "./mistral.ts";
 import { ollama } from "./ollama.ts";
+import { openaiCompatibleServer } from "./openai-compatible.ts";
 import { openai } from "./openai.ts";
 import { sandbox } from "./sandbox.ts";
 import { vllm } from "./vllm.ts";
 
-export const providerKinds: readonly Provider[] = [openai, anthropic, mistral, groq, vllm, ollama, sandbox];
+export const providerKinds: readonly Provider[] = [
+  openai,
+  anthropic,
+  mistral,
+  groq,
+  vllm,
+  ollama,
+  openaiCompatibleServer,
+  sandbox,
+];

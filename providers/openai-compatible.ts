@@ -41,3 +41,10 @@ export function withVersion(given: string): string {
   const url = given.replace(/\/+$/, "");
   return /\/v\d+$/.test(url) ? url : `${url}/v1`;
 }
+
+/** Any other server that speaks it, named in the config with its address. */
+export const openaiCompatibleServer: Provider = openaiCompatible({
+  kind: "openai-compatible",
+  environment: { apiKey: "OPENAI_COMPATIBLE_API_KEY", baseUrl: "OPENAI_COMPATIBLE_BASE_URL" },
+  needsKey: false,
+});

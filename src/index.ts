@@ -1,0 +1,126 @@
+/**
+ * The library surface: a gateway from its parts, without a server, and the interfaces that a plugin implements.
+ */
+import { setTimeout as wait } from "node:timers/promises";
+import { createBindings } from "./binding.ts";
+import { createBreakers } from "./breaker.ts";
+import type { Config } from "./config.ts";
+import type { Dialect } from "./dialects/dialect.ts";
+import { dialects as ownDialects } from "./dialects/index.ts";
+import { createGateway, type Gateway, type Setup } from "./gateway.ts";
+import { openLedger, type Ledger, type LedgerSink } from "./ledger.ts";
+import type { Log } from "./log.ts";
+import { createMetrics, type Metrics } from "./metrics.ts";
+import { createModelTable } from "./models.ts";
+import { policies as ownPolicies } from "./policies/index.ts";
+import type { Policy } from "./policies/policy.ts";
+import type { Provider } from "./provider.ts";
+import { createTargets } from "./target.ts";
+import { createUpstream } from "./upstream.ts";
+
+export type { ChatEvent, ChatRequest, JsonObject, JsonValue, Loss, Message, Part } from "./chat.ts";
+export type { Config } from "./config.ts";
+export type { Decoder, Dialect, Encoder, Watcher } from "./dialects/dialect.ts";
+export type { Edit } from "./edit.ts";
+export { GatewayError } from "./errors.ts";
+export type { LedgerEntry, LedgerSink } from "./ledger.ts";
+export type { ModelRecord } from "./model.ts";
+export type { Decision, Policy } from "./policies/policy.ts";
+export type { Provider, ProviderSettings } from "./provider.ts";
+export type { Candidate, Target } from "./target.ts";
+export type { Price, Usage } from "./usage.ts";
+
+export interface SluiceOptions {
+  readonly config: Config;
+  /** The kinds of provider that the config may name. */
+  readonly kinds: readonly Provider[];
+  /** A file in a folder of this gateway's own, or ":memory:". */
+  readonly ledgerPath: string;
+  readonly log: Log;
+  /** Further sinks for settled rows (billing, tracing). */
+  readonly sinks?: readonly LedgerSink[];
+  readonly dialects?: readonly Dialect[];
+  readonly policies?: readonly Policy[];
+  /** Milliseconds since the epoch. */
+  readonly now?: () => number;
+}
+
+export interface Sluice {
+  readonly gateway: Gateway;
+  readonly ledger: Ledger;
+  readonly metrics: Metrics;
+  readonly setup: () => Setup;
+  /** New calls follow the new config; running ones keep theirs. Where it listens and where it keeps its data need a restart. */
+  reload(config: Config): void;
+  close(): Promise<void>;
+}
+
+/**
+ * @example
+ * const sluice = await createSluice({ config, kinds: providerKinds, ledgerPath: ":memory:", log });
+ */
+export async function createSluice(options: SluiceOptions): Promise<Sluice> {
+  const now = options.now ?? Date.now;
+  const { log } = options;
+  let config = options.config;
+  let setup = setupOf(config, options, now);
+  const metrics = createMetrics();
+  const ledger = await openLedger({
+    ...config.ledger,
+    path: options.ledgerPath,
+    sinks: [(entry) => metrics.observe(entry), ...(options.sinks ?? [])],
+    now,
+    log,
+  });
+  metrics.watchLedger(ledger);
+  const upstream = createUpstream({ connectMs: config.deadlines.connectMs });
+  const breakers = createBreakers(
+    () => config.breaker,
+    (target, state) => metrics.setBreaker(target, state),
+  );
+  const gateway = createGateway({
+    setup: () => setup,
+    upstream,
+    ledger,
+    bindings: createBindings(),
+    breakers,
+    metrics,
+    log,
+    now,
+    sleep: (ms, signal) => wait(ms, undefined, { signal }),
+  });
+  return {
+    gateway,
+    ledger,
+    metrics,
+    setup: () => setup,
+    reload(next) {
+      setup = setupOf(next, options, now);
+      config = next;
+    },
+    async close() {
+      await upstream.close();
+      await ledger.close();
+    },
+  };
+}
+
+function setupOf(config: Config, options: SluiceOptions, now: () => number): Setup {
+  const { connectMs, firstByteMs, answerMs, idleMs, totalMs } = config.deadlines;
+  return {
+    keys: config.keys,
+    targets: createTargets(config, createModelTable(config.models), options.kinds, now),
+    dialects: options.dialects ?? ownDialects,
+    policies: options.policies ?? ownPolicies,
+    defaultPolicy: config.policy.default,
+    attempts: {
+      ...config.retries,
+      strict: config.strict,
+      deadlines: {
+        stream: { connectMs, headMs: firstByteMs, idleMs, totalMs },
+        whole: { connectMs, headMs: answerMs, idleMs, totalMs },
+      },
+    },
+    limits: config.limits,
+  };
+}
