@@ -27,14 +27,20 @@ export function callRoute(gateway: Gateway, dialect: Dialect): Handler<Bindings>
         dialect,
         headers: context.req.raw.headers,
         search: searchOf(context.req.url),
-        body: (bodyBytesMax) => readNodeBody(incoming as Parameters<typeof readNodeBody>[0], bodyBytesMax),
-        reply: nodeReply(outgoing as Parameters<typeof nodeReply>[0]),
+        body: (bodyBytesMax) => readNodeBody(incoming, bodyBytesMax),
+        reply: nodeReply(outgoing),
       });
       return RESPONSE_ALREADY_SENT;
     }
     const request = context.req.raw;
     const { reply, response } = fetchReply(request.signal);
-    void gateway.serve({ dialect, headers: request.headers, search: searchOf(request.url), body: (bodyBytesMax) => readFetchBody(request, bodyBytesMax), reply });
+    void gateway.serve({
+      dialect,
+      headers: request.headers,
+      search: searchOf(request.url),
+      body: (bodyBytesMax) => readFetchBody(request, bodyBytesMax),
+      reply,
+    });
     return response;
   };
 }

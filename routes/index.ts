@@ -8,13 +8,13 @@ import type { Gateway, Setup } from "../src/gateway.ts";
 import type { Ledger } from "../src/ledger.ts";
 import type { Metrics } from "../src/metrics.ts";
 import { anthropicMessagesRoutes } from "./anthropic-messages.ts";
-import { attemptsRoutes } from "./attempts.ts";
+import { attemptsRoute } from "./attempts.ts";
 import type { Bindings } from "./call.ts";
 import { healthRoutes } from "./health.ts";
-import { metricsRoutes } from "./metrics.ts";
+import { metricsRoute } from "./metrics.ts";
 import { modelsRoutes } from "./models.ts";
 import { openaiChatRoutes } from "./openai-chat.ts";
-import { spendRoutes } from "./spend.ts";
+import { spendRoute } from "./spend.ts";
 
 export interface RouteDependencies {
   readonly gateway: Gateway;
@@ -32,11 +32,13 @@ export function createApp(dependencies: RouteDependencies): Hono<Bindings> {
   openaiChatRoutes(app, gateway);
   anthropicMessagesRoutes(app, gateway);
   modelsRoutes(app, setup);
-  attemptsRoutes(app, ledger);
-  spendRoutes(app, ledger);
-  metricsRoutes(app, metrics);
-  healthRoutes(app, { isReady: () => !gateway.draining && ledger.healthy });
-  app.get("/", (context) => context.text("Sluice, an inference gateway. Point your SDK's base URL here; see /v1/models.\n"));
+  app.route("/", attemptsRoute(ledger));
+  app.route("/", spendRoute(ledger));
+  app.route("/", metricsRoute(metrics));
+  app.route("/", healthRoutes({ isReady: () => !gateway.draining && ledger.isAvailable }));
+  app.get("/", (context) =>
+    context.text("Sluice, an inference gateway. Point your SDK's base URL here; see /v1/models.\n"),
+  );
   app.notFound((context) =>
     context.json(
       {
@@ -61,7 +63,10 @@ function keyed(setup: () => Setup): MiddlewareHandler<Bindings> {
       authenticate(context.req.raw.headers, setup().keys);
     } catch (error) {
       if (!(error instanceof GatewayError)) throw error;
-      return context.json({ type: "error", error: { type: "authentication_error", message: error.message, code: "invalid_api_key" } }, 401);
+      return context.json(
+        { type: "error", error: { type: "authentication_error", message: error.message, code: "invalid_api_key" } },
+        401,
+      );
     }
     await next();
     return undefined;

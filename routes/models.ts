@@ -8,7 +8,9 @@ export function modelsRoutes(app: Hono<Bindings>, setup: () => Setup): void {
   // Targets have slashes in their names, so the id is everything that follows.
   app.get("/v1/models/:id{.+}", (context) => {
     const id = context.req.param("id");
-    const found = setup().targets.list().find((model) => model.id === id);
+    const found = setup()
+      .targets.list()
+      .find((model) => model.id === id);
     if (found === undefined) return notFound(context, id);
     return context.json(isAnthropic(context) ? anthropicModel(found) : openaiModel(found));
   });

@@ -64,7 +64,12 @@ interface Answered {
 /** An answer that has begun well. */
 export type FirstAnswer =
   | (Answered & { readonly kind: "whole"; readonly bytes: Uint8Array; readonly events: readonly ChatEvent[] })
-  | (Answered & { readonly kind: "stream"; readonly body: UpstreamBody; readonly reader: StreamReader; readonly pieces: readonly Piece[] });
+  | (Answered & {
+      readonly kind: "stream";
+      readonly body: UpstreamBody;
+      readonly reader: StreamReader;
+      readonly pieces: readonly Piece[];
+    });
 
 /** The last refusal, when no target answered. */
 export interface Refusal {
@@ -74,7 +79,9 @@ export interface Refusal {
   /** Whether the ledger has a row of it already. */
   readonly recorded: boolean;
   /** The upstream's own error answer in the client's dialect, to be passed on untouched. */
-  readonly verbatim: { readonly status: number; readonly headers: UpstreamAnswer["headers"]; readonly bytes: Uint8Array } | undefined;
+  readonly verbatim:
+    | { readonly status: number; readonly headers: UpstreamAnswer["headers"]; readonly bytes: Uint8Array }
+    | undefined;
 }
 
 /** Most of an error answer that is read; the rest says nothing more. */
@@ -82,7 +89,10 @@ const ERROR_BYTES_MAX = 1024 * 1024;
 /** Largest answer that is not streamed. */
 const ANSWER_BYTES_MAX = 64 * 1024 * 1024;
 
-export async function firstAnswer(context: AttemptContext, dependencies: AttemptDependencies): Promise<FirstAnswer | Refusal> {
+export async function firstAnswer(
+  context: AttemptContext,
+  dependencies: AttemptDependencies,
+): Promise<FirstAnswer | Refusal> {
   const { decision, settings, signal } = context;
   let refusal: Refusal | undefined;
   let tried = 0;
@@ -97,7 +107,6 @@ export async function firstAnswer(context: AttemptContext, dependencies: Attempt
       refusal = result;
       if (signal.aborted) return refusal;
       if (!isLast && result.error.nextTarget) break;
-      // eslint-disable-next-line no-await-in-loop -- tries are one after the other by definition
       if (!(await waited(result.error, again, settings, signal, dependencies))) return refusal;
     }
   }
@@ -140,7 +149,8 @@ async function tryOnce(
   const { exchange, settings, signal } = context;
   const { target } = candidate;
   const made = attempted(() => outgoing(exchange, target, dependencies.dialect(candidate.dialect), settings.strict));
-  if (made instanceof GatewayError) return { kind: "refused", error: made, candidate, recorded: false, verbatim: undefined };
+  if (made instanceof GatewayError)
+    return { kind: "refused", error: made, candidate, recorded: false, verbatim: undefined };
   const losses = [...made.losses];
   const reservation = reservationOf(context, candidate, made, number, dependencies.now());
   const meter = new Meter({
@@ -209,7 +219,9 @@ async function begun(
     if (broken !== undefined) return brokenAnswer(broken.error, candidate, meter);
     return { ...answered, kind: "whole", answer, bytes, events };
   }
-  const reader = new StreamReader(made.lane === "same" ? watched(made.dialect.watcher()) : decoded(made.dialect.decoder(true)));
+  const reader = new StreamReader(
+    made.lane === "same" ? watched(made.dialect.watcher()) : decoded(made.dialect.decoder(true)),
+  );
   const pieces = await reader.begin(answer.body);
   const broken = brokenStart(pieces);
   if (broken !== undefined) {
@@ -240,7 +252,10 @@ function refusedBy(
   const retryAfterMs = retryAfter(answer.headers, dependencies.now());
   const error =
     kind === "upstream-credential"
-      ? new GatewayError(kind, `the provider refused this gateway's credential for ${candidate.target.instance.name}; its operator must fix it`)
+      ? new GatewayError(
+          kind,
+          `the provider refused this gateway's credential for ${candidate.target.instance.name}; its operator must fix it`,
+        )
       : new GatewayError(kind, said.message, {
           status: answer.status >= 400 ? answer.status : 502,
           ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
@@ -251,7 +266,11 @@ function refusedBy(
         });
   meter.failed({ kind, status: error.status, mayBill: false });
   const passable =
-    made.lane === "same" && kind !== "upstream-credential" && said.ours !== true && !leaksKey(bytes, candidate) && answer.status >= 400;
+    made.lane === "same" &&
+    kind !== "upstream-credential" &&
+    said.ours !== true &&
+    !leaksKey(bytes, candidate) &&
+    answer.status >= 400;
   return {
     kind: "refused",
     error,
@@ -354,4 +373,3 @@ function retryAfter(headers: UpstreamAnswer["headers"], nowMs: number): number |
   const at = Date.parse(value);
   return Number.isNaN(at) ? undefined : Math.max(0, at - nowMs);
 }
-

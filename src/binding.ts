@@ -99,7 +99,9 @@ function warmSeconds(target: Target, usage: Usage): number {
       return LOCAL_CACHE_SECONDS;
     case "marks": {
       if ((usage.cacheWrite1h ?? 0) > 0) return 3600;
-      return (usage.cacheRead ?? 0) + (usage.cacheWrite5m ?? 0) + (usage.cacheWriteOther ?? 0) > 0 ? Math.min(...cache.ttlSeconds) : 0;
+      return (usage.cacheRead ?? 0) + (usage.cacheWrite5m ?? 0) + (usage.cacheWriteOther ?? 0) > 0
+        ? Math.min(...cache.ttlSeconds)
+        : 0;
     }
   }
 }

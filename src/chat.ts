@@ -237,7 +237,12 @@ export type ChatEvent =
   | { readonly type: "opaque"; readonly kind: string; readonly value: JsonValue }
   /** Cumulative so far: for each bucket the last value given wins; never added up. */
   | { readonly type: "usage"; readonly usage: Usage }
-  | { readonly type: "finish"; readonly reason: FinishReason; readonly stopSequence?: string; readonly details?: JsonObject }
+  | {
+      readonly type: "finish";
+      readonly reason: FinishReason;
+      readonly stopSequence?: string;
+      readonly details?: JsonObject;
+    }
   /** The dialect's own terminal mark: everything was said. */
   | { readonly type: "done" }
   | { readonly type: "error"; readonly error: AnswerError };

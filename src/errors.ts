@@ -5,12 +5,7 @@
  */
 import type { JsonObject } from "./chat.ts";
 
-export interface ErrorKind {
-  readonly status: number;
-  /** Whether the next target may be tried, as long as nothing has been sent to the client. */
-  readonly nextTarget: boolean;
-}
-
+/** `nextTarget`: whether the next target may be tried, as long as nothing has been sent to the client. */
 export const ERROR_KINDS = {
   "invalid-request": { status: 400, nextTarget: false },
   "context-too-long": { status: 400, nextTarget: true },
@@ -23,7 +18,7 @@ export const ERROR_KINDS = {
   "method-not-allowed": { status: 405, nextTarget: false },
   conflict: { status: 409, nextTarget: false },
   "too-large": { status: 413, nextTarget: false },
-  "unprocessable": { status: 422, nextTarget: false },
+  unprocessable: { status: 422, nextTarget: false },
   "headers-too-large": { status: 431, nextTarget: false },
   "rate-limited": { status: 429, nextTarget: true },
   /** Quota or spend limit at the provider: waiting does not help, another provider may. */
@@ -40,7 +35,7 @@ export const ERROR_KINDS = {
   "ledger-unavailable": { status: 503, nextTarget: false },
   overloaded: { status: 503, nextTarget: true },
   "upstream-timeout": { status: 504, nextTarget: true },
-} as const satisfies Record<string, ErrorKind>;
+} as const;
 
 export type ErrorKindName = keyof typeof ERROR_KINDS;
 
@@ -101,15 +96,25 @@ const QUOTA_WORDS: ReadonlySet<string> = new Set([
   "billing_error",
 ]);
 const CONTEXT_WORDS: ReadonlySet<string> = new Set(["context_length_exceeded", "string_above_max_length"]);
-const MODEL_WORDS: ReadonlySet<string> = new Set(["model_not_found", "invalid_model", "not_found_error", "NotFoundError"]);
+const MODEL_WORDS: ReadonlySet<string> = new Set([
+  "model_not_found",
+  "invalid_model",
+  "not_found_error",
+  "NotFoundError",
+]);
 
 /** What an upstream's error answer means for us. */
-export function classify(status: number, said: { readonly type?: string; readonly code?: string; readonly message: string }): ErrorKindName {
+export function classify(
+  status: number,
+  said: { readonly type?: string; readonly code?: string; readonly message: string },
+): ErrorKindName {
   const words = [said.code, said.type].filter((word) => word !== undefined);
   const says = (set: ReadonlySet<string>) => words.some((word) => set.has(word));
   switch (status) {
     case 400:
-      return says(CONTEXT_WORDS) || /prompt is too long|maximum context length/i.test(said.message) ? "context-too-long" : "invalid-request";
+      return says(CONTEXT_WORDS) || /prompt is too long|maximum context length/i.test(said.message)
+        ? "context-too-long"
+        : "invalid-request";
     case 401:
       return "upstream-credential";
     case 402:

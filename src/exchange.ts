@@ -71,7 +71,8 @@ export function receive(
 }
 
 function parse(raw: Uint8Array, limits: ReceiveLimits): JsonObject {
-  if (raw.length === 0) throw new GatewayError("invalid-request", "the request body is empty; it must be a JSON object");
+  if (raw.length === 0)
+    throw new GatewayError("invalid-request", "the request body is empty; it must be a JSON object");
   if (jsonDeeperThan(raw, limits.jsonDepthMax)) {
     throw new GatewayError("invalid-request", `the JSON body is nested deeper than ${limits.jsonDepthMax} levels`);
   }
@@ -110,7 +111,10 @@ export function authenticate(headers: Pick<Headers, "get">, keys: readonly Clien
   const bearer = /^bearer\s+(.+)$/i.exec(headers.get("authorization") ?? "")?.[1];
   const shown = headers.get("x-api-key") ?? bearer;
   if (shown === undefined || shown.trim() === "") {
-    throw new GatewayError("unauthenticated", "no API key was sent; send it as `Authorization: Bearer <key>` or `x-api-key: <key>`");
+    throw new GatewayError(
+      "unauthenticated",
+      "no API key was sent; send it as `Authorization: Bearer <key>` or `x-api-key: <key>`",
+    );
   }
   const digest = createHash("sha256").update(shown.trim()).digest();
   let found: ClientKey | undefined;
@@ -146,8 +150,12 @@ export function readNodeBody(incoming: IncomingMessage, bodyBytesMax: number): P
       chunks.length = 0;
       reject(tooLarge(bodyBytesMax));
     });
-    incoming.on("end", () => resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)));
-    incoming.on("error", (error) => reject(new GatewayError("canceled", "the client left while sending", { cause: error })));
+    incoming.on("end", () =>
+      resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)),
+    );
+    incoming.on("error", (error) =>
+      reject(new GatewayError("canceled", "the client left while sending", { cause: error })),
+    );
     incoming.on("close", () => reject(new GatewayError("canceled", "the client left while sending")));
   });
 }
@@ -166,5 +174,7 @@ export async function readFetchBody(request: Request, bodyBytesMax: number): Pro
 }
 
 function tooLarge(bodyBytesMax: number): GatewayError {
-  return new GatewayError("too-large", `the request body is larger than ${bodyBytesMax} bytes`, { code: "request_too_large" });
+  return new GatewayError("too-large", `the request body is larger than ${bodyBytesMax} bytes`, {
+    code: "request_too_large",
+  });
 }

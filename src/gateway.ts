@@ -2,7 +2,13 @@
  * The line: what happens to a call, in order. Each result is the next call's argument; nothing below calls back up.
  */
 import { randomUUID } from "node:crypto";
-import { firstAnswer, type AttemptDependencies, type AttemptSettings, type FirstAnswer, type Refusal } from "./attempt.ts";
+import {
+  firstAnswer,
+  type AttemptDependencies,
+  type AttemptSettings,
+  type FirstAnswer,
+  type Refusal,
+} from "./attempt.ts";
 import type { Bindings } from "./binding.ts";
 import type { Breakers } from "./breaker.ts";
 import { placeBoundary } from "./cache/boundary.ts";
@@ -103,15 +109,22 @@ export function createGateway(dependencies: GatewayDependencies): Gateway {
 
 /** @returns the reason why the call is not let in, if there is one. */
 function admit(draining: boolean, inFlight: number, concurrency: number): GatewayError | undefined {
-  if (draining) return new GatewayError("shutting-down", "the gateway is shutting down; try another instance", { retryAfterMs: 1_000 });
+  if (draining)
+    return new GatewayError("shutting-down", "the gateway is shutting down; try another instance", {
+      retryAfterMs: 1_000,
+    });
   if (inFlight < concurrency) return undefined;
-  return new GatewayError("busy", `the gateway is serving its limit of ${concurrency} calls at once; try again shortly`, {
-    retryAfterMs: 1_000,
-  });
+  return new GatewayError(
+    "busy",
+    `the gateway is serving its limit of ${concurrency} calls at once; try again shortly`,
+    {
+      retryAfterMs: 1_000,
+    },
+  );
 }
 
 /** One call on its way. What is known of it so far is what its answer's headers and its rejection can say. */
-class Line {
+class Line implements Client {
   readonly #call: Call;
   readonly #setup: Setup;
   readonly #dependencies: GatewayDependencies;
@@ -132,6 +145,18 @@ class Line {
     this.#setup = setup;
     this.#dependencies = dependencies;
     this.#receivedAtMs = dependencies.now();
+  }
+
+  get reply(): Reply {
+    return this.#call.reply;
+  }
+
+  get gone(): boolean {
+    return this.#gone;
+  }
+
+  onGone(listener: () => void): void {
+    this.#onGone = listener;
   }
 
   async run(refused: GatewayError | undefined): Promise<void> {
@@ -218,11 +243,11 @@ class Line {
     this.#overheadMs = first.meter.overheadMs;
     const headers = (extra: ReplyHeaders) => this.#headers(first, extra);
     if (first.kind === "whole") {
-      relayWhole(first, exchange, this.#client(), headers);
+      relayWhole(first, exchange, this, headers);
     } else {
       this.#dependencies.metrics.streamOpened();
       try {
-        await relayStream(first, exchange, this.#client(), headers, {
+        await relayStream(first, exchange, this, headers, {
           costComment: exchange.headers.get("x-sluice-cost-comment") === "true",
         });
       } finally {
@@ -230,19 +255,6 @@ class Line {
       }
     }
     this.#logged(first.meter.entry?.outcome ?? "open", first.meter.entry?.status ?? 0);
-  }
-
-  #client(): Client {
-    const line = this;
-    return {
-      reply: this.#call.reply,
-      get gone() {
-        return line.#gone;
-      },
-      onGone: (listener) => {
-        this.#onGone = listener;
-      },
-    };
   }
 
   /** The answer's own headers: ours, and those of the upstream that say something to its clients. */
@@ -288,9 +300,14 @@ class Line {
   /** What we refuse ourselves, and what we did not expect. */
   #reject(thrown: unknown): void {
     const error =
-      thrown instanceof GatewayError ? thrown : new GatewayError("internal", "the gateway failed; its log has the reason", { cause: thrown });
+      thrown instanceof GatewayError
+        ? thrown
+        : new GatewayError("internal", "the gateway failed; its log has the reason", { cause: thrown });
     if (error.kind === "internal") {
-      this.#dependencies.log.error("internal", { exchange: this.#id, message: String((thrown as Error)?.stack ?? thrown) });
+      this.#dependencies.log.error("internal", {
+        exchange: this.#id,
+        message: String((thrown as Error)?.stack ?? thrown),
+      });
     }
     this.#tell(error);
     this.#record(error);
@@ -347,7 +364,13 @@ class Line {
 }
 
 /** Answer headers of any provider that a client may need; the rest may describe our account or our network. */
-const COMMON_ANSWER_HEADERS: readonly string[] = ["retry-after", "retry-after-ms", "x-should-retry", "x-request-id", "request-id"];
+const COMMON_ANSWER_HEADERS: readonly string[] = [
+  "retry-after",
+  "retry-after-ms",
+  "x-should-retry",
+  "x-request-id",
+  "request-id",
+];
 
 function upstreamHeaders(
   headers: Readonly<Record<string, string | string[] | undefined>>,
@@ -356,7 +379,10 @@ function upstreamHeaders(
   const passed: Record<string, string> = {};
   for (const [name, value] of Object.entries(headers)) {
     if (value === undefined) continue;
-    if (COMMON_ANSWER_HEADERS.includes(name) || allowed.some((own) => (own.endsWith("*") ? name.startsWith(own.slice(0, -1)) : name === own))) {
+    if (
+      COMMON_ANSWER_HEADERS.includes(name) ||
+      allowed.some((own) => (own.endsWith("*") ? name.startsWith(own.slice(0, -1)) : name === own))
+    ) {
       passed[name] = Array.isArray(value) ? value.join(", ") : value;
     }
   }
@@ -366,7 +392,8 @@ function upstreamHeaders(
 /** Every 429 that may be tried again says when; one that may not says so. */
 function retryHeaders(error: GatewayError): Record<string, string> {
   if (error.kind === "quota-exhausted") return { "x-should-retry": "false" };
-  if (error.retryAfterMs !== undefined) return { "retry-after": String(Math.max(1, Math.ceil(error.retryAfterMs / 1000))) };
+  if (error.retryAfterMs !== undefined)
+    return { "retry-after": String(Math.max(1, Math.ceil(error.retryAfterMs / 1000))) };
   return error.status === 429 ? { "retry-after": "1" } : {};
 }
 

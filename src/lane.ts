@@ -26,7 +26,9 @@ export interface Outgoing {
  */
 export function outgoing(exchange: Exchange, target: Target, upstreamDialect: Dialect, strict: boolean): Outgoing {
   const made =
-    upstreamDialect.name === exchange.dialect.name ? edited(exchange, target) : written(exchange, target, upstreamDialect);
+    upstreamDialect.name === exchange.dialect.name
+      ? edited(exchange, target)
+      : written(exchange, target, upstreamDialect);
   if (strict && made.losses.length > 0) throw strictRefusal(made.losses, target, upstreamDialect.name);
   return made;
 }
@@ -79,4 +81,3 @@ function strictRefusal(losses: readonly Loss[], target: Target, dialect: Dialect
     `strict mode: ${target.name} (${dialect}) cannot be told: ${fields}. Leave these out, choose another target, or switch strict mode off`,
   );
 }
-

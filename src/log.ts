@@ -23,15 +23,17 @@ const FIELD_CHARACTERS_MAX = 500;
  * log.info("exchange", { exchange: "…", status: 200 });
  */
 export function createLog(level: LogLevel, write: (line: string) => void): Log {
-  const at = (own: LogLevel) => (event: string, fields: LogFields = {}) => {
-    if (RANK[own] < RANK[level]) return;
-    const line: Record<string, unknown> = { time: new Date().toISOString(), level: own, event };
-    for (const [name, value] of Object.entries(fields)) {
-      if (value === undefined) continue;
-      line[name] = typeof value === "string" ? redacted(value.slice(0, FIELD_CHARACTERS_MAX)) : value;
-    }
-    write(`${JSON.stringify(line)}\n`);
-  };
+  const at =
+    (own: LogLevel) =>
+    (event: string, fields: LogFields = {}) => {
+      if (RANK[own] < RANK[level]) return;
+      const line: Record<string, unknown> = { time: new Date().toISOString(), level: own, event };
+      for (const [name, value] of Object.entries(fields)) {
+        if (value === undefined) continue;
+        line[name] = typeof value === "string" ? redacted(value.slice(0, FIELD_CHARACTERS_MAX)) : value;
+      }
+      write(`${JSON.stringify(line)}\n`);
+    };
   return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
 }
 

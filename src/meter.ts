@@ -113,7 +113,15 @@ export class Meter {
     const usage = this.#withAbsent(this.#usage);
     const known = usage.inputUncached !== undefined && usage.output !== undefined;
     const billed = known ? usage : this.#estimated(usage);
-    this.#settle("complete", 200, undefined, usage, known ? "reported" : "unknown", billed, known ? "reported" : "estimated");
+    this.#settle(
+      "complete",
+      200,
+      undefined,
+      usage,
+      known ? "reported" : "unknown",
+      billed,
+      known ? "reported" : "estimated",
+    );
   }
 
   /** The client left. What was delivered is billed, and so is the prompt: never nothing. */
@@ -190,7 +198,8 @@ export class Meter {
   /** What it means that no cached-token count came is the provider's to say. */
   #withAbsent(usage: Usage): Usage {
     const { provider } = this.#options.candidate.target.instance;
-    if (usage.cacheRead !== undefined || usage.inputUncached === undefined || provider.absentCacheRead === "unknown") return usage;
+    if (usage.cacheRead !== undefined || usage.inputUncached === undefined || provider.absentCacheRead === "unknown")
+      return usage;
     return { ...usage, cacheRead: 0 };
   }
 

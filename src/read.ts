@@ -145,5 +145,10 @@ export class StreamReader {
 
 function brokenPiece(error: unknown): Piece {
   const message = error instanceof RangeError ? error.message : "the provider's stream cannot be read";
-  return { events: [{ type: "error", error: { status: 502, message, ours: true } }], bytes: undefined, isDelta: false, usageOnly: false };
+  return {
+    events: [{ type: "error", error: { status: 502, message, ours: true } }],
+    bytes: undefined,
+    isDelta: false,
+    usageOnly: false,
+  };
 }

@@ -29,7 +29,12 @@ type WholeAnswer = Extract<FirstAnswer, { kind: "whole" }>;
 type StreamAnswer = Extract<FirstAnswer, { kind: "stream" }>;
 
 /** @param headers Adds the headers that are known only now, the cost among them. */
-export function relayWhole(first: WholeAnswer, exchange: Exchange, client: Client, headers: (extra: ReplyHeaders) => ReplyHeaders): void {
+export function relayWhole(
+  first: WholeAnswer,
+  exchange: Exchange,
+  client: Client,
+  headers: (extra: ReplyHeaders) => ReplyHeaders,
+): void {
   const { meter, outgoing, losses, events, bytes } = first;
   for (const event of events) if (event.type !== "done") meter.observe(event);
   let body: Uint8Array | string = bytes;
@@ -44,7 +49,8 @@ export function relayWhole(first: WholeAnswer, exchange: Exchange, client: Clien
   }
   meter.complete();
   const cost = meter.entry?.cost;
-  const type = outgoing.lane === "same" ? String(first.answer.headers["content-type"] ?? "application/json") : "application/json";
+  const type =
+    outgoing.lane === "same" ? String(first.answer.headers["content-type"] ?? "application/json") : "application/json";
   client.reply.start(
     outgoing.lane === "same" ? first.answer.status : 200,
     headers({
@@ -94,8 +100,12 @@ class StreamRelay {
     this.#client.onGone(() => this.#leave());
     this.#client.reply.onDrain(() => body.resume());
     const upstreamType = String(answer.headers["content-type"] ?? "");
-    const type = outgoing.lane === "same" && upstreamType.startsWith("text/event-stream") ? upstreamType : "text/event-stream";
-    this.#client.reply.start(200, headers({ "content-type": type, "cache-control": "no-cache", "x-accel-buffering": "no" }));
+    const type =
+      outgoing.lane === "same" && upstreamType.startsWith("text/event-stream") ? upstreamType : "text/event-stream";
+    this.#client.reply.start(
+      200,
+      headers({ "content-type": type, "cache-control": "no-cache", "x-accel-buffering": "no" }),
+    );
     this.#pieces(pieces);
     if (this.#over) return;
     reader.run({

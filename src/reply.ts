@@ -61,7 +61,10 @@ export function nodeReply(response: ServerResponse): Reply {
 }
 
 /** As a fetch Response: `response` resolves when the head is known. */
-export function fetchReply(signal: AbortSignal | undefined): { readonly reply: Reply; readonly response: Promise<Response> } {
+export function fetchReply(signal: AbortSignal | undefined): {
+  readonly reply: Reply;
+  readonly response: Promise<Response>;
+} {
   let resolve: (response: Response) => void;
   const response = new Promise<Response>((settle) => {
     resolve = settle;

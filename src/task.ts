@@ -33,11 +33,15 @@ const SESSION_HEADERS: readonly (readonly string[])[] = [
  * @throws GatewayError when an explicit id or class has characters that an id may not have.
  */
 export function identifyTask(request: ChatRequest, headers: Pick<Headers, "get">, namespace: string): Task {
-  const className = explicit(headers.get("x-sluice-task-class") ?? metadataText(request, "task_class"), "x-sluice-task-class");
+  const className = explicit(
+    headers.get("x-sluice-task-class") ?? metadataText(request, "task_class"),
+    "x-sluice-task-class",
+  );
   const named = explicit(headers.get("x-sluice-task") ?? undefined, "x-sluice-task");
   if (named !== undefined) return { id: named, className, source: "header" };
   const fromMetadata = metadataText(request, "task");
-  if (fromMetadata !== undefined) return { id: explicit(fromMetadata, "metadata.task") ?? "", className, source: "metadata" };
+  if (fromMetadata !== undefined)
+    return { id: explicit(fromMetadata, "metadata.task") ?? "", className, source: "metadata" };
   const session = sessionOf(request, headers);
   if (session !== undefined) return { id: session, className, source: "agent-session" };
   const opening = hash("sha256", `${namespace}\u0000${openingText(request)}`, "base64url").slice(0, 22);

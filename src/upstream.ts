@@ -108,7 +108,9 @@ function send(agent: Agent, request: UpstreamRequest): Promise<UpstreamAnswer> {
         attempt,
       );
     } catch (error) {
-      attempt.fail(new UpstreamFailure("upstream-failed", "the request could not be sent to the provider", false, error));
+      attempt.fail(
+        new UpstreamFailure("upstream-failed", "the request could not be sent to the provider", false, error),
+      );
     }
   });
 }
@@ -132,7 +134,11 @@ class Attempt implements Dispatcher.DispatchHandler, UpstreamBody {
   /** How the body ended before anybody read it. */
   #early: UpstreamFailure | "end" | undefined;
 
-  constructor(request: UpstreamRequest, resolve: (answer: UpstreamAnswer) => void, reject: (failure: UpstreamFailure) => void) {
+  constructor(
+    request: UpstreamRequest,
+    resolve: (answer: UpstreamAnswer) => void,
+    reject: (failure: UpstreamFailure) => void,
+  ) {
     this.#request = request;
     this.#resolve = resolve;
     this.#reject = reject;
@@ -300,7 +306,13 @@ function failureOf(error: Error, headArrived: boolean, sent: boolean): UpstreamF
   if (code === "UND_ERR_CONNECT_TIMEOUT" || code === "ETIMEDOUT") {
     return new UpstreamFailure("upstream-timeout", "the provider could not be reached in time", false, error);
   }
-  if (code === "ECONNREFUSED" || code === "ENOTFOUND" || code === "EAI_AGAIN" || code === "EHOSTUNREACH" || code === "ENETUNREACH") {
+  if (
+    code === "ECONNREFUSED" ||
+    code === "ENOTFOUND" ||
+    code === "EAI_AGAIN" ||
+    code === "EHOSTUNREACH" ||
+    code === "ENETUNREACH"
+  ) {
     return new UpstreamFailure("upstream-failed", "the provider could not be reached", false, error);
   }
   const message = headArrived

@@ -41,7 +41,7 @@ export const BILLED_BUCKETS = [
   "cacheWrite1h",
   "cacheWriteOther",
   "output",
-] as const satisfies readonly (keyof Usage)[];
+] as const;
 export type BilledBucket = (typeof BILLED_BUCKETS)[number];
 
 /** Picodollars per token, by bucket. A bucket without a rate is one this model does not bill by. */

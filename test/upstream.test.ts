@@ -68,7 +68,9 @@ test("a compressed answer is read although none was asked for", async () => {
 
 test("a connection that breaks before the answer is a failure that may have been billed", async () => {
   const { url } = await serve((incoming) => incoming.socket.destroy());
-  const failure = await upstream().send(request(url)).catch((error: unknown) => error);
+  const failure = await upstream()
+    .send(request(url))
+    .catch((error: unknown) => error);
   expect(failure).toBeInstanceOf(UpstreamFailure);
   expect(failure).toMatchObject({ kind: "upstream-failed", sent: true });
 });
@@ -76,7 +78,9 @@ test("a connection that breaks before the answer is a failure that may have been
 test("a provider that cannot be reached was not sent anything, and its address is not in the message", async () => {
   const { url, server } = await serve(() => {});
   await new Promise((resolve) => server.close(resolve));
-  const failure = (await upstream().send(request(url)).catch((error: unknown) => error)) as UpstreamFailure;
+  const failure = (await upstream()
+    .send(request(url))
+    .catch((error: unknown) => error)) as UpstreamFailure;
   expect(failure).toMatchObject({ kind: "upstream-failed", sent: false });
   expect(failure.message).not.toContain("127.0.0.1");
 });

@@ -91,7 +91,9 @@ function deltaEvents(block: OpenBlock, delta: JsonObject): ChatEvent[] {
     case "input_json_delta": {
       const part = textOf(delta["partial_json"]) ?? "";
       block.input += part;
-      return block.kind !== "tool_use" || part === "" ? [] : [{ type: "tool-call-delta", index: block.toolIndex, arguments: part }];
+      return block.kind !== "tool_use" || part === ""
+        ? []
+        : [{ type: "tool-call-delta", index: block.toolIndex, arguments: part }];
     }
     default:
       gather(block, delta);

@@ -39,7 +39,9 @@ class StreamDecoder implements Decoder {
       }
       case "message_delta":
         // Servers that forget to close their last block still say that the answer is over.
-        return saysStop(event) ? [...this.#blocks.closeAll(), ...this.#message.read("message_delta", event)] : this.#message.read("message_delta", event);
+        return saysStop(event)
+          ? [...this.#blocks.closeAll(), ...this.#message.read("message_delta", event)]
+          : this.#message.read("message_delta", event);
       case "message_stop":
         return [...this.#blocks.closeAll(), ...this.#message.read("message_stop", event)];
       default:
@@ -218,7 +220,8 @@ class WholeDecoder implements Decoder {
 export function readError(status: number, body: Uint8Array): AnswerError {
   const text = utf8(body);
   const answer = text === undefined ? undefined : parsed(text);
-  if (answer === undefined) return { status, message: `the provider answered ${status} without a reason that can be read` };
+  if (answer === undefined)
+    return { status, message: `the provider answered ${status} without a reason that can be read` };
   return errorOf(answer, status);
 }
 
@@ -231,7 +234,10 @@ function errorOf(answer: JsonObject, status: number | undefined): AnswerError {
   const param = textOf(error["param"]);
   return {
     status: fits,
-    message: textOf(error["message"]) ?? textOf(answer["error"]) ?? `the provider answered with ${type ?? errorTypeOf(fits, undefined)}`,
+    message:
+      textOf(error["message"]) ??
+      textOf(answer["error"]) ??
+      `the provider answered with ${type ?? errorTypeOf(fits, undefined)}`,
     ...(type === undefined ? {} : { type }),
     ...(code === undefined ? {} : { code }),
     ...(param === undefined ? {} : { param }),

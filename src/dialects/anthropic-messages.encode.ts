@@ -69,7 +69,10 @@ class StreamEncoder implements Encoder {
     if (this.#over) return "";
     if (this.#answer.finished) return this.#begin() + this.#finish();
     this.#over = true;
-    return sse("error", errorBody({ status: 502, message: "the answer ended before it was complete" }, this.#options.id));
+    return sse(
+      "error",
+      errorBody({ status: 502, message: "the answer ended before it was complete" }, this.#options.id),
+    );
   }
 
   #begin(): string {
@@ -82,7 +85,13 @@ class StreamEncoder implements Encoder {
       stop_reason: null,
       stop_sequence: null,
       // Output is 0 here whatever is known: clients add this to the count at the end.
-      usage: { input_tokens: 0, cache_creation_input_tokens: null, cache_read_input_tokens: null, ...writeUsage(usage), output_tokens: 0 },
+      usage: {
+        input_tokens: 0,
+        cache_creation_input_tokens: null,
+        cache_read_input_tokens: null,
+        ...writeUsage(usage),
+        output_tokens: 0,
+      },
     };
     return sse("message_start", { type: "message_start", message });
   }
@@ -93,7 +102,11 @@ class StreamEncoder implements Encoder {
     let out = "";
     for (let head = blocks[0]; head !== undefined; head = blocks[0]) {
       if (!this.#isOpen) {
-        out += sse("content_block_start", { type: "content_block_start", index: this.#index, content_block: startOf(head) });
+        out += sse("content_block_start", {
+          type: "content_block_start",
+          index: this.#index,
+          content_block: startOf(head),
+        });
         this.#isOpen = true;
       }
       const text = head.chunks.join("");
@@ -173,7 +186,10 @@ class WholeEncoder implements Encoder {
     this.#answer.closeAll();
     const head = JSON.stringify(this.#answer.head());
     const content = this.#answer.blocks.map((block) => this.#block(block)).join(",");
-    const tail = JSON.stringify({ ...this.#answer.ending(), usage: { input_tokens: 0, ...writeUsage(this.#answer.usage) } });
+    const tail = JSON.stringify({
+      ...this.#answer.ending(),
+      usage: { input_tokens: 0, ...writeUsage(this.#answer.usage) },
+    });
     return `${head.slice(0, -1)},"content":[${content}],${tail.slice(1)}`;
   }
 
@@ -310,7 +326,12 @@ class Answer {
   ending(): JsonObject {
     const finish = this.#finish;
     const reason = finish?.reason ?? "stop";
-    const stopReason = this.#refused && reason === "stop" ? "refusal" : this.#tools.size > 0 && reason === "stop" ? "tool_use" : STOP_REASON_OF_FINISH[reason];
+    const stopReason =
+      this.#refused && reason === "stop"
+        ? "refusal"
+        : this.#tools.size > 0 && reason === "stop"
+          ? "tool_use"
+          : STOP_REASON_OF_FINISH[reason];
     const details = finish?.details;
     return {
       stop_reason: stopReason,
@@ -323,7 +344,12 @@ class Answer {
     if (text === "") return;
     const last = this.blocks.at(-1);
     if (last?.kind === kind && !last.ended) last.chunks.push(text);
-    else this.#begin(kind === "text" ? { kind, chunks: [text], ended: false } : { kind, chunks: [text], ended: false, signature: undefined });
+    else
+      this.#begin(
+        kind === "text"
+          ? { kind, chunks: [text], ended: false }
+          : { kind, chunks: [text], ended: false, signature: undefined },
+      );
   }
 
   #endReasoning(signature: string | undefined): void {

@@ -10,7 +10,8 @@ export type BlockPlace = "system" | "user" | "assistant" | "tool_result";
 export function readBlock(block: JsonValue, path: string, place: BlockPlace): Part {
   if (!isObject(block)) throw invalid(path, `\`${path}\` is not a content block; an object with \`type\` is expected`);
   const type = block["type"];
-  if (typeof type !== "string") throw invalid(`${path}.type`, `\`${path}.type\` is missing; every content block needs one`);
+  if (typeof type !== "string")
+    throw invalid(`${path}.type`, `\`${path}.type\` is missing; every content block needs one`);
   switch (type) {
     case "text":
       return readText(block, path, place);
@@ -80,11 +81,15 @@ function readToolUse(block: JsonObject, path: string): Part {
 
 function readImage(block: JsonObject, path: string): Part {
   const source = block["source"];
-  if (!isObject(source)) throw invalid(`${path}.source`, `\`${path}.source\` is missing; a base64, url or file source is expected`);
+  if (!isObject(source))
+    throw invalid(`${path}.source`, `\`${path}.source\` is missing; a base64, url or file source is expected`);
   const read = readMedia(source);
   if (read === undefined) {
     if (KNOWN_SOURCES.has(textOf(source["type"]) ?? "")) {
-      throw invalid(`${path}.source`, `\`${path}.source\` lacks what its type needs: \`media_type\` and \`data\`, \`url\`, or \`file_id\``);
+      throw invalid(
+        `${path}.source`,
+        `\`${path}.source\` lacks what its type needs: \`media_type\` and \`data\`, \`url\`, or \`file_id\``,
+      );
     }
     return opaque(block, "image");
   }
@@ -96,7 +101,10 @@ function readDocument(block: JsonObject): Part {
   const source = block["source"];
   if (!isObject(source)) return opaque(block, "document");
   const name = textOf(block["title"]);
-  const rest = { ...(name === undefined ? {} : { name }), ...common(block, name === undefined ? ["source"] : ["source", "title"]) };
+  const rest = {
+    ...(name === undefined ? {} : { name }),
+    ...common(block, name === undefined ? ["source"] : ["source", "title"]),
+  };
   const text = source["type"] === "text" ? textOf(source["data"]) : undefined;
   if (text !== undefined) return { type: "document", source: { type: "text", text }, ...rest };
   const read = readMedia(source);
@@ -125,7 +133,7 @@ function readMedia(source: JsonObject): MediaSource | undefined {
 /** The image formats this dialect takes, with what their files begin with. */
 const IMAGE_BEGINNINGS: Readonly<Record<string, RegExp>> = {
   "image/jpeg": /^\xff\xd8\xff/,
-  "image/png": /^\x89PNG\r\n\x1a\n/,
+  "image/png": /^\x89PNG\r\n/,
   "image/gif": /^GIF8[79]a/,
   "image/webp": /^RIFF[^]{4}WEBP/,
 };
@@ -136,7 +144,10 @@ function checkImage(mediaType: string, data: string, path: string): void {
   const wanted = IMAGE_BEGINNINGS[mediaType];
   if (wanted === undefined) {
     const given = mediaType.slice(0, 64);
-    throw invalid(`${path}.media_type`, `\`${path}.media_type\` is "${given}"; one of ${IMAGE_TYPES.join(", ")} is expected`);
+    throw invalid(
+      `${path}.media_type`,
+      `\`${path}.media_type\` is "${given}"; one of ${IMAGE_TYPES.join(", ")} is expected`,
+    );
   }
   if (data.startsWith("data:")) {
     throw invalid(`${path}.data`, `\`${path}.data\` is a data URL; give the base64 alone`);
@@ -161,7 +172,10 @@ function opaque(block: JsonObject, kind: string): OpaquePart {
 }
 
 /** The mark, and the fields that only this dialect knows. */
-function common(block: JsonObject, read: readonly string[]): { readonly cache?: CacheMark; readonly extra?: JsonObject } {
+function common(
+  block: JsonObject,
+  read: readonly string[],
+): { readonly cache?: CacheMark; readonly extra?: JsonObject } {
   const cache = readMark(block["cache_control"]);
   const extra = without(block, ["type", "cache_control", ...read]);
   return { ...(cache === undefined ? {} : { cache }), ...(extra === undefined ? {} : { extra }) };

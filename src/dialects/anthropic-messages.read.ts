@@ -26,7 +26,7 @@ export function readRequest(body: JsonObject): ChatRequest {
   const metadata = optional(body, "metadata", "an object", isObject);
   const endUser = textOf(metadata?.["user_id"]);
   const otherMetadata = metadata === undefined ? undefined : without(metadata, ["user_id"]);
-  const choice = optional(body, "tool_choice", "an object such as {\"type\": \"auto\"}", isObject);
+  const choice = optional(body, "tool_choice", 'an object such as {"type": "auto"}', isObject);
   const parallel = choice?.["disable_parallel_tool_use"];
   const toolChoice = choice === undefined ? undefined : readToolChoice(choice);
   const temperature = optional(body, "temperature", "a number", isNumber);
@@ -60,13 +60,34 @@ export function readRequest(body: JsonObject): ChatRequest {
 }
 
 const READ_FIELDS: readonly string[] = [
-  "model", "messages", "system", "max_tokens", "stream", "temperature", "top_p", "top_k", "stop_sequences", "tools",
-  "tool_choice", "thinking", "output_config", "metadata", "service_tier", "cache_control",
+  "model",
+  "messages",
+  "system",
+  "max_tokens",
+  "stream",
+  "temperature",
+  "top_p",
+  "top_k",
+  "stop_sequences",
+  "tools",
+  "tool_choice",
+  "thinking",
+  "output_config",
+  "metadata",
+  "service_tier",
+  "cache_control",
 ];
 
 /** What only this dialect can say: `thread`, `context_management`, `container`, betas to come. */
-function readExtra(body: JsonObject, outputConfig: JsonObject | undefined, format: ResponseFormat | undefined): JsonObject {
-  const restOfConfig = outputConfig === undefined ? undefined : without(outputConfig, format === undefined ? ["effort"] : ["effort", "format"]);
+function readExtra(
+  body: JsonObject,
+  outputConfig: JsonObject | undefined,
+  format: ResponseFormat | undefined,
+): JsonObject {
+  const restOfConfig =
+    outputConfig === undefined
+      ? undefined
+      : without(outputConfig, format === undefined ? ["effort"] : ["effort", "format"]);
   const thinking = body["thinking"];
   const unreadThinking = isObject(thinking) && !THINKING_TYPES.has(textOf(thinking["type"]) ?? "");
   return {
@@ -90,19 +111,22 @@ function readMaxTokens(value: JsonValue | undefined): number {
 function readSystem(value: JsonValue | undefined): SystemMessage[] {
   if (value === undefined || value === null || value === "") return [];
   if (typeof value === "string") return [{ role: "system", parts: [{ type: "text", text: value }] }];
-  if (!isArray(value)) throw invalid("system", `\`system\` is ${told(value)}; text or an array of text blocks is expected`);
+  if (!isArray(value))
+    throw invalid("system", `\`system\` is ${told(value)}; text or an array of text blocks is expected`);
   if (value.length === 0) return [];
   return [{ role: "system", parts: value.map((block, at) => readBlock(block, `system[${at}]`, "system")) }];
 }
 
 function readMessages(value: JsonValue | undefined): Message[] {
-  if (!isArray(value)) throw invalid("messages", `\`messages\` is ${told(value)}; an array with at least one message is required`);
+  if (!isArray(value))
+    throw invalid("messages", `\`messages\` is ${told(value)}; an array with at least one message is required`);
   if (value.length === 0) throw invalid("messages", "`messages` is empty; at least one message is required");
   return value.flatMap((message, at) => readMessage(message, `messages[${at}]`));
 }
 
 function readMessage(value: JsonValue, path: string): Message[] {
-  if (!isObject(value)) throw invalid(path, `\`${path}\` is ${told(value)}; an object with \`role\` and \`content\` is expected`);
+  if (!isObject(value))
+    throw invalid(path, `\`${path}\` is ${told(value)}; an object with \`role\` and \`content\` is expected`);
   const rest = without(value, ["role", "content"]);
   const extra = rest === undefined ? {} : { extra: rest };
   const role = value["role"];
@@ -116,7 +140,10 @@ function readMessage(value: JsonValue, path: string): Message[] {
     case "system":
       return [{ role: "system", parts: readContent(value["content"], `${path}.content`, "system"), ...extra }];
     default:
-      throw invalid(`${path}.role`, `\`${path}.role\` is ${told(role)}; one of "user", "assistant", "system" is expected`);
+      throw invalid(
+        `${path}.role`,
+        `\`${path}.role\` is ${told(role)}; one of "user", "assistant", "system" is expected`,
+      );
   }
 }
 
@@ -171,14 +198,26 @@ function readTool(tool: JsonValue, path: string): Tool {
     if (typeof type !== "string") throw invalid(`${path}.type`, `\`${path}.type\` is ${told(type)}; text is expected`);
     return { type: "opaque", dialect: NAME, kind: type, ...(name === undefined ? {} : { name }), value: tool };
   }
-  if (name === undefined || name === "") throw invalid(`${path}.name`, `\`${path}.name\` is missing; every tool needs a name`);
+  if (name === undefined || name === "")
+    throw invalid(`${path}.name`, `\`${path}.name\` is missing; every tool needs a name`);
   const schema = tool["input_schema"];
   if (schema !== undefined && !isObject(schema)) {
-    throw invalid(`${path}.input_schema`, `\`${path}.input_schema\` is ${told(schema)}; a JSON Schema object is expected`);
+    throw invalid(
+      `${path}.input_schema`,
+      `\`${path}.input_schema\` is ${told(schema)}; a JSON Schema object is expected`,
+    );
   }
   const description = textOf(tool["description"]);
   const cache = readMark(tool["cache_control"]);
-  const extra = without(tool, ["type", "name", "description", "input_schema", "strict", "defer_loading", "cache_control"]);
+  const extra = without(tool, [
+    "type",
+    "name",
+    "description",
+    "input_schema",
+    "strict",
+    "defer_loading",
+    "cache_control",
+  ]);
   return {
     type: "function",
     name,
@@ -205,14 +244,20 @@ function readToolChoice(choice: JsonObject): ToolChoice {
       throw invalid("tool_choice.name", "`tool_choice.name` is missing; name the tool that must be called");
     }
     default:
-      throw invalid("tool_choice.type", `\`tool_choice.type\` is ${told(choice["type"])}; one of "auto", "any", "tool", "none" is expected`);
+      throw invalid(
+        "tool_choice.type",
+        `\`tool_choice.type\` is ${told(choice["type"])}; one of "auto", "any", "tool", "none" is expected`,
+      );
   }
 }
 
 const THINKING_TYPES: ReadonlySet<string> = new Set(["enabled", "adaptive", "disabled", "between_tools"]);
 
 /** `between_tools` is how the models that cannot stop thinking altogether say "off". */
-function readReasoning(thinking: JsonValue | undefined, outputConfig: JsonObject | undefined): ReasoningWish | undefined {
+function readReasoning(
+  thinking: JsonValue | undefined,
+  outputConfig: JsonObject | undefined,
+): ReasoningWish | undefined {
   const wish = {
     ...(typeof outputConfig?.["effort"] === "string" ? { effort: outputConfig["effort"] } : {}),
     ...(isObject(thinking) ? readThinking(thinking) : {}),
@@ -224,8 +269,15 @@ function readThinking(thinking: JsonObject): ReasoningWish {
   const type = textOf(thinking["type"]);
   if (type === undefined || !THINKING_TYPES.has(type)) return {};
   const budget = thinking["budget_tokens"];
-  if (type === "enabled" && budget !== undefined && !(typeof budget === "number" && Number.isSafeInteger(budget) && budget >= 0)) {
-    throw invalid("thinking.budget_tokens", `\`thinking.budget_tokens\` is ${told(budget)}; a whole number of 1024 or more is expected`);
+  if (
+    type === "enabled" &&
+    budget !== undefined &&
+    !(typeof budget === "number" && Number.isSafeInteger(budget) && budget >= 0)
+  ) {
+    throw invalid(
+      "thinking.budget_tokens",
+      `\`thinking.budget_tokens\` is ${told(budget)}; a whole number of 1024 or more is expected`,
+    );
   }
   const display = textOf(thinking["display"]);
   return {
@@ -246,7 +298,12 @@ function readStop(value: JsonValue | undefined): readonly string[] | undefined {
   throw invalid("stop_sequences", "`stop_sequences` is not an array of text");
 }
 
-function optional<Kind extends JsonValue>(body: JsonObject, key: string, right: string, is: (value: JsonValue) => value is Kind): Kind | undefined {
+function optional<Kind extends JsonValue>(
+  body: JsonObject,
+  key: string,
+  right: string,
+  is: (value: JsonValue) => value is Kind,
+): Kind | undefined {
   const value = body[key];
   if (value === undefined || value === null) return undefined;
   if (is(value)) return value;

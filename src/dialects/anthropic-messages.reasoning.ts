@@ -81,7 +81,12 @@ function budgeted(request: ChatRequest, plain: ReasoningFields, highest: number,
 }
 
 /** Claude from 4.6 on: the model decides when to think, a word says how hard. */
-function adaptive(request: ChatRequest, record: ModelRecord | undefined, plain: ReasoningFields, lose: Lose): ReasoningFields {
+function adaptive(
+  request: ChatRequest,
+  record: ModelRecord | undefined,
+  plain: ReasoningFields,
+  lose: Lose,
+): ReasoningFields {
   const wish = request.reasoning ?? {};
   const effort = wish.effort ?? effortOfBudget(wish.budgetTokens, lose);
   const word = effort === undefined ? undefined : fitting(effort, record, lose);
@@ -102,17 +107,30 @@ function adaptive(request: ChatRequest, record: ModelRecord | undefined, plain: 
 
 function forcesTools({ toolChoice, tools }: ChatRequest): boolean {
   if (tools.length === 0 || toolChoice === undefined) return false;
-  return toolChoice.type === "required" || toolChoice.type === "named" || (toolChoice.type === "subset" && toolChoice.mode === "required");
+  return (
+    toolChoice.type === "required" ||
+    toolChoice.type === "named" ||
+    (toolChoice.type === "subset" && toolChoice.mode === "required")
+  );
 }
 
-function switchedOff(request: ChatRequest, record: ModelRecord | undefined, plain: ReasoningFields, lose: Lose): ReasoningFields {
+function switchedOff(
+  request: ChatRequest,
+  record: ModelRecord | undefined,
+  plain: ReasoningFields,
+  lose: Lose,
+): ReasoningFields {
   const effort = request.reasoning?.effort;
   const said = effort === undefined || effort === "none" ? undefined : effort;
   const off = record === undefined ? "disabled" : record.reasoning.off;
   if (off === undefined) {
     lose("reasoning", "reasoning");
     const weakest = said ?? record?.reasoning.efforts[0];
-    return { ...plain, outputConfig: weakest === undefined ? {} : { effort: fitting(weakest, record, lose) }, thinks: true };
+    return {
+      ...plain,
+      outputConfig: weakest === undefined ? {} : { effort: fitting(weakest, record, lose) },
+      thinks: true,
+    };
   }
   // Off and the strongest efforts exclude each other.
   const tooStrong = said === "xhigh" || said === "max";

@@ -2,7 +2,16 @@
  * Where a member of a JSON object, or the elements of an array, stand in the text: for values whose very text matters.
  * The text must be valid JSON (it was parsed before).
  */
-import { CLOSE_ARRAY, CLOSE_OBJECT, COMMA, OPEN_ARRAY, OPEN_OBJECT, skipSpace, stringEnd, valueEnd } from "../json-scan.ts";
+import {
+  CLOSE_ARRAY,
+  CLOSE_OBJECT,
+  COMMA,
+  OPEN_ARRAY,
+  OPEN_OBJECT,
+  skipSpace,
+  stringEnd,
+  valueEnd,
+} from "../json-scan.ts";
 
 export interface Span {
   readonly start: number;

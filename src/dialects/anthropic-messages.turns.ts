@@ -1,7 +1,16 @@
 /**
  * Writes messages as Anthropic's turns: user and assistant in alternation, every call answered in the turn behind it.
  */
-import type { CacheMark, ChatRequest, JsonObject, Message, Part, SystemMessage, ToolCallPart, ToolResultPart } from "../chat.ts";
+import type {
+  CacheMark,
+  ChatRequest,
+  JsonObject,
+  Message,
+  Part,
+  SystemMessage,
+  ToolCallPart,
+  ToolResultPart,
+} from "../chat.ts";
 import type { Markable } from "./anthropic-messages.marks.ts";
 import { refuseMedia, resultBlock, writePart, type Lose } from "./anthropic-messages.write-parts.ts";
 import { isObject, NAME, toolIdOf } from "./anthropic-messages.words.ts";
@@ -131,10 +140,16 @@ class TurnWriter {
     for (const [at, part] of parts.entries()) {
       const where = `${path}.content[${at}]`;
       if (role !== "user" && (part.type === "image" || part.type === "document")) refuseMedia(part.type, role, where);
-      const value = part.type === "tool-call" ? this.#call(part, where) : writePart(part, this.#request.dialect, where, this.#lose);
-      if (value !== undefined) blocks.push({ value, mark: part.type === "opaque" || part.type === "reasoning" ? undefined : part.cache });
+      const value =
+        part.type === "tool-call" ? this.#call(part, where) : writePart(part, this.#request.dialect, where, this.#lose);
+      if (value !== undefined)
+        blocks.push({ value, mark: part.type === "opaque" || part.type === "reasoning" ? undefined : part.cache });
       // What is left out takes no mark with it: the block before it ends the same prefix.
-      else moveMark(part.cache, blocks.findLast((block) => MARKABLE.has(String(block.value["type"]))));
+      else
+        moveMark(
+          part.cache,
+          blocks.findLast((block) => MARKABLE.has(String(block.value["type"]))),
+        );
     }
     return blocks;
   }
@@ -252,5 +267,7 @@ function textBlock(text: string): Block {
 }
 
 function inSystemTags({ value, mark }: Block): Block {
-  return typeof value["text"] === "string" ? { value: { type: "text", text: `<system>\n${value["text"]}\n</system>` }, mark } : { value, mark };
+  return typeof value["text"] === "string"
+    ? { value: { type: "text", text: `<system>\n${value["text"]}\n</system>` }, mark }
+    : { value, mark };
 }

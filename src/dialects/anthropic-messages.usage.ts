@@ -57,7 +57,13 @@ interface Counts {
   readonly output: number | undefined;
 }
 
-const NOTHING: Counts = { input: undefined, read: undefined, writeTotal: undefined, split: undefined, output: undefined };
+const NOTHING: Counts = {
+  input: undefined,
+  read: undefined,
+  writeTotal: undefined,
+  split: undefined,
+  output: undefined,
+};
 
 function countsOf(usage: JsonObject): Counts {
   const fiveMinutes = detail(usage, "cache_creation", "ephemeral_5m_input_tokens");
@@ -66,7 +72,10 @@ function countsOf(usage: JsonObject): Counts {
     input: count(usage["input_tokens"]),
     read: count(usage["cache_read_input_tokens"]),
     writeTotal: count(usage["cache_creation_input_tokens"]),
-    split: fiveMinutes === undefined && oneHour === undefined ? undefined : { fiveMinutes: fiveMinutes ?? 0, oneHour: oneHour ?? 0 },
+    split:
+      fiveMinutes === undefined && oneHour === undefined
+        ? undefined
+        : { fiveMinutes: fiveMinutes ?? 0, oneHour: oneHour ?? 0 },
     output: count(usage["output_tokens"]),
   };
 }

@@ -71,7 +71,6 @@ export function toolIdOf(id: string): string {
   return TOOL_ID.test(id) ? id : `toolu_${hash("sha256", id, "hex").slice(0, 40)}`;
 }
 
-
 export function isObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

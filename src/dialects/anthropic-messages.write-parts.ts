@@ -22,7 +22,12 @@ export function writePart(part: Part, dialect: DialectName, path: string, lose: 
     case "image":
       return { type: "image", source: imageSource(part, dialect, path, lose), ...own };
     case "document":
-      return { type: "document", source: documentSource(part, dialect, path), ...(part.name === undefined ? {} : { title: part.name }), ...own };
+      return {
+        type: "document",
+        source: documentSource(part, dialect, path),
+        ...(part.name === undefined ? {} : { title: part.name }),
+        ...own,
+      };
     case "audio":
       throw unsupported("audio input", path);
     case "reasoning":
@@ -46,7 +51,8 @@ function isBlock(value: unknown): value is JsonObject {
 /** Only its issuer can read a signature, and the API refuses thinking without one. */
 function reasoningBlock(part: ReasoningPart, dialect: DialectName, path: string, lose: Lose): JsonObject | undefined {
   if (dialect === NAME && part.redacted !== undefined) return { type: "redacted_thinking", data: part.redacted };
-  if (dialect === NAME && part.signature !== undefined) return { type: "thinking", thinking: part.text, signature: part.signature };
+  if (dialect === NAME && part.signature !== undefined)
+    return { type: "thinking", thinking: part.text, signature: part.signature };
   lose("reasoning", path);
   return undefined;
 }
@@ -93,9 +99,15 @@ function undataed(source: MediaSource): MediaSource {
 }
 
 /** A result's block. Plain text stays plain, as clients of this dialect write it. */
-export function resultBlock(id: string, content: readonly Markable[], isError: boolean | undefined, extra: JsonObject | undefined): JsonObject {
+export function resultBlock(
+  id: string,
+  content: readonly Markable[],
+  isError: boolean | undefined,
+  extra: JsonObject | undefined,
+): JsonObject {
   const [only, ...others] = content;
-  const text = only !== undefined && others.length === 0 && Object.keys(only.value).length === 2 ? only.value["text"] : undefined;
+  const text =
+    only !== undefined && others.length === 0 && Object.keys(only.value).length === 2 ? only.value["text"] : undefined;
   return {
     type: "tool_result",
     tool_use_id: id,

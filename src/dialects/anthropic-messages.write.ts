@@ -18,9 +18,15 @@ export function writeRequest(request: ChatRequest, options: WriteOptions, losses
   const reasoning = writeReasoning(request, record, MAX_TOKENS_DEFAULT, lose);
   const choice = writeToolChoice(request, record?.forcedTools !== false && !reasoning.thinks, lose);
   const format = writeFormat(request, lose);
-  const turns = writeTurns(request, { systemInMessages: record?.systemInMessages ?? false, prefill: record?.prefill ?? false }, lose);
+  const turns = writeTurns(
+    request,
+    { systemInMessages: record?.systemInMessages ?? false, prefill: record?.prefill ?? false },
+    lose,
+  );
   const tools = request.tools.map((tool) => writeTool(tool, request.dialect, lose));
-  const instructions = [choice.instruction, format.instruction].flatMap((text) => (text === undefined ? [] : [textBlock(text)]));
+  const instructions = [choice.instruction, format.instruction].flatMap((text) =>
+    text === undefined ? [] : [textBlock(text)],
+  );
   const system = [...turns.system, ...instructions];
   placeMarks([...tools, ...system, ...turns.messages.flatMap((turn) => turn.content)], request.cache, MARKS_MAX, lose);
   loseUnsayable(request, lose);
@@ -36,7 +42,9 @@ export function writeRequest(request: ChatRequest, options: WriteOptions, losses
     ...(choice.value === undefined ? {} : { tool_choice: choice.value }),
     ...(reasoning.thinking === undefined ? {} : { thinking: reasoning.thinking }),
     ...own,
-    ...(Object.keys(outputConfig).length === 0 ? {} : { output_config: { ...objectIn(own, "output_config"), ...outputConfig } }),
+    ...(Object.keys(outputConfig).length === 0
+      ? {}
+      : { output_config: { ...objectIn(own, "output_config"), ...outputConfig } }),
     ...(stop.length === 0 ? {} : { stop_sequences: stop }),
     ...writeSampling(request, options, reasoning, lose),
     ...writeMetadata(request, lose),
@@ -72,9 +80,13 @@ type Lose = (field: string, path?: string) => void;
 function writeTool(tool: Tool, dialect: string, lose: Lose): Block {
   if (tool.type === "opaque") {
     if (tool.dialect === NAME) return { value: tool.value, mark: undefined };
-    throw new GatewayError("unsupported", `the hosted tool "${tool.kind.slice(0, 64)}" does not exist in ${NAME}; offer it as a function or choose another model`, {
-      param: "tools",
-    });
+    throw new GatewayError(
+      "unsupported",
+      `the hosted tool "${tool.kind.slice(0, 64)}" does not exist in ${NAME}; offer it as a function or choose another model`,
+      {
+        param: "tools",
+      },
+    );
   }
   return { value: functionValue(tool, dialect, lose), mark: tool.cache };
 }
@@ -85,7 +97,10 @@ function functionValue(tool: FunctionTool, dialect: string, lose: Lose): JsonObj
   return {
     name: tool.name,
     ...(tool.description === undefined ? {} : { description: tool.description }),
-    input_schema: { ...(tool.parameters?.["type"] === undefined ? { type: "object" } : {}), ...(tool.parameters ?? { properties: {} }) },
+    input_schema: {
+      ...(tool.parameters?.["type"] === undefined ? { type: "object" } : {}),
+      ...(tool.parameters ?? { properties: {} }),
+    },
     ...(tool.strict === true ? { strict: true } : {}),
     ...(tool.deferred === true ? { defer_loading: true } : {}),
     ...(own ? tool.extra : {}),
@@ -102,7 +117,8 @@ interface WrittenChoice {
 function writeToolChoice(request: ChatRequest, mayForce: boolean, lose: Lose): WrittenChoice {
   const { toolChoice, parallelToolCalls, tools } = request;
   if (tools.length === 0) {
-    if (toolChoice !== undefined && toolChoice.type !== "auto" && toolChoice.type !== "none") lose("tool_choice", "tool_choice");
+    if (toolChoice !== undefined && toolChoice.type !== "auto" && toolChoice.type !== "none")
+      lose("tool_choice", "tool_choice");
     return { value: undefined, instruction: undefined };
   }
   const alone = parallelToolCalls === false ? { disable_parallel_tool_use: true } : {};
@@ -110,7 +126,10 @@ function writeToolChoice(request: ChatRequest, mayForce: boolean, lose: Lose): W
     return { value: parallelToolCalls === false ? { type: "auto", ...alone } : undefined, instruction: undefined };
   }
   if (toolChoice.type === "none" || toolChoice.type === "auto") {
-    return { value: toolChoice.type === "none" ? { type: "none" } : { type: "auto", ...alone }, instruction: undefined };
+    return {
+      value: toolChoice.type === "none" ? { type: "none" } : { type: "auto", ...alone },
+      instruction: undefined,
+    };
   }
   const forces = toolChoice.type !== "subset" || toolChoice.mode === "required";
   if (toolChoice.type === "subset" || (forces && !mayForce)) {
@@ -118,7 +137,8 @@ function writeToolChoice(request: ChatRequest, mayForce: boolean, lose: Lose): W
     const type = forces && mayForce ? "any" : "auto";
     return { value: { type, ...alone }, instruction: choiceInWords(toolChoice, forces) };
   }
-  const value = toolChoice.type === "named" ? { type: "tool", name: toolChoice.name, ...alone } : { type: "any", ...alone };
+  const value =
+    toolChoice.type === "named" ? { type: "tool", name: toolChoice.name, ...alone } : { type: "any", ...alone };
   return { value, instruction: undefined };
 }
 
@@ -126,7 +146,9 @@ function choiceInWords(choice: ToolChoice, forces: boolean): string {
   if (choice.type === "named") return `You must call the tool ${choice.name}.`;
   if (choice.type !== "subset") return "You must call one of the tools.";
   const names = choice.names.join(", ");
-  return forces ? `You must call one of these tools, and no other: ${names}.` : `Of the tools, use only these: ${names}.`;
+  return forces
+    ? `You must call one of these tools, and no other: ${names}.`
+    : `Of the tools, use only these: ${names}.`;
 }
 
 // ---- What shapes the output
@@ -138,7 +160,8 @@ interface WrittenFormat {
 
 /** A schema's name and its `strict` have no place here and change nothing: the format is always strict. */
 function writeFormat({ responseFormat }: ChatRequest, lose: Lose): WrittenFormat {
-  if (responseFormat === undefined || responseFormat.type === "text") return { outputConfig: {}, instruction: undefined };
+  if (responseFormat === undefined || responseFormat.type === "text")
+    return { outputConfig: {}, instruction: undefined };
   if (responseFormat.type === "json-object") {
     lose("json_object", "response_format");
     return { outputConfig: {}, instruction: "Respond with one JSON object only." };
@@ -151,14 +174,23 @@ function writeFormat({ responseFormat }: ChatRequest, lose: Lose): WrittenFormat
 /** The schema with `additionalProperties: false` on every object that does not speak of it: the API asks for it. */
 function closedSchema(schema: JsonObject): JsonObject {
   const closed = Object.fromEntries(Object.entries(schema).map(([key, value]) => [key, closedMember(key, value)]));
-  const isObjectSchema = schema["type"] === "object" || (schema["type"] === undefined && schema["properties"] !== undefined);
-  return isObjectSchema && schema["additionalProperties"] === undefined ? { ...closed, additionalProperties: false } : closed;
+  const isObjectSchema =
+    schema["type"] === "object" || (schema["type"] === undefined && schema["properties"] !== undefined);
+  return isObjectSchema && schema["additionalProperties"] === undefined
+    ? { ...closed, additionalProperties: false }
+    : closed;
 }
 
 /** Keywords whose value holds data rather than schemas. */
 const DATA_KEYWORDS: ReadonlySet<string> = new Set(["enum", "const", "default", "examples", "required"]);
 /** Keywords whose value is a map of names to schemas. */
-const MAP_KEYWORDS: ReadonlySet<string> = new Set(["properties", "$defs", "definitions", "patternProperties", "dependentSchemas"]);
+const MAP_KEYWORDS: ReadonlySet<string> = new Set([
+  "properties",
+  "$defs",
+  "definitions",
+  "patternProperties",
+  "dependentSchemas",
+]);
 
 function closedMember(key: string, value: JsonValue | undefined): JsonValue | undefined {
   if (typeof value !== "object" || value === null || DATA_KEYWORDS.has(key)) return value;
@@ -175,7 +207,12 @@ function writeStop({ stop }: ChatRequest, lose: Lose): readonly string[] {
   return sayable;
 }
 
-function writeSampling(request: ChatRequest, { record }: WriteOptions, { thinks }: ReasoningFields, lose: Lose): JsonObject {
+function writeSampling(
+  request: ChatRequest,
+  { record }: WriteOptions,
+  { thinks }: ReasoningFields,
+  lose: Lose,
+): JsonObject {
   const { temperature, topP, topK } = request;
   // A model that thinks takes no sampling either, whatever it takes otherwise.
   const none = thinks || record?.sampling === "none" || record?.sampling === "effort-none-only";
@@ -205,7 +242,11 @@ function writeMetadata({ endUser, metadata, dialect }: ChatRequest, lose: Lose):
   return { metadata: { ...(endUser === undefined ? {} : { user_id: endUser }), ...own } };
 }
 
-const SERVICE_TIERS: Readonly<Record<string, string>> = { auto: "auto", standard_only: "standard_only", default: "standard_only" };
+const SERVICE_TIERS: Readonly<Record<string, string>> = {
+  auto: "auto",
+  standard_only: "standard_only",
+  default: "standard_only",
+};
 
 function writeServiceTier({ serviceTier }: ChatRequest, lose: Lose): JsonObject {
   if (serviceTier === undefined) return {};
