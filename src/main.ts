@@ -2,10 +2,7 @@
 /**
  * The only file that knows everybody: config → providers → routes → listen → drain on SIGTERM, reload on SIGHUP.
  */
-import { createServer } from "node:http";
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { serve as listen, type ServerType } from "@hono/node-server";
 import { startSandbox, type RunningSandbox } from "../bench/sandbox/index.ts";
 import { providerKinds } from "../providers/index.ts";
 import { createApp } from "../routes/index.ts";
@@ -13,6 +10,7 @@ import { banner } from "./banner.ts";
 import { ConfigError, loadConfig, printableConfig, USAGE, type Config } from "./config.ts";
 import { createSluice, type Sluice } from "./index.ts";
 import { createLog, type Log } from "./log.ts";
+import { startServer, type RunningServer } from "./server.ts";
 
 /** How long running calls may take to end after SIGTERM. */
 const DRAIN_MS_MAX = 30_000;
@@ -49,37 +47,19 @@ async function run(config: Config, arguments_: readonly string[]): Promise<void>
   const log = createLog(config.log.level, (line) => process.stderr.write(line));
   for (const warning of config.warnings) log.warn("config", { warning });
   const sandbox = config.providers.length === 0 ? await startSandbox({ host: "127.0.0.1", port: 0 }) : undefined;
-  mkdirSync(config.data, { recursive: true });
   const sluice = await createSluice({
     config: withSandbox(config, sandbox),
     kinds: providerKinds,
     ledgerPath: join(config.data, "ledger.sqlite"),
     log,
   });
-  const app = createApp(sluice);
-  const server = listen(
-    {
-      fetch: app.fetch,
-      hostname: config.listen.host,
-      port: config.listen.port,
-      createServer,
-      serverOptions: {
-        maxHeaderSize: config.limits.headerBytesMax,
-        // Above what load balancers use (60 s), so that it is they who close idle connections.
-        keepAliveTimeout: 75_000,
-        headersTimeout: 80_000,
-        requestTimeout: 300_000,
-      },
-    },
-    (address) =>
-      process.stdout.write(banner(config, sluice.setup(), `http://${hostText(config.listen.host)}:${address.port}`)),
-  );
-  server.on("error", (error: NodeJS.ErrnoException) => {
-    const reason =
-      error.code === "EADDRINUSE" ? "the port is in use; choose another with --port or PORT" : error.message;
-    process.stderr.write(`Sluice cannot listen on ${config.listen.host}:${config.listen.port}: ${reason}\n`);
-    void sluice.close().finally(() => process.exit(1));
-  });
+  const server = await listening(createApp(sluice), config);
+  if (server === undefined) {
+    await sluice.close();
+    await sandbox?.close();
+    return;
+  }
+  process.stdout.write(banner(config, sluice.setup(), server.url));
   process.on("SIGHUP", () => reload(sluice, sandbox, arguments_, log));
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     process.once(signal, () => {
@@ -88,9 +68,23 @@ async function run(config: Config, arguments_: readonly string[]): Promise<void>
   }
 }
 
+/** @returns nothing when the port cannot be had; the reason has been said. */
+async function listening(app: ReturnType<typeof createApp>, config: Config): Promise<RunningServer | undefined> {
+  const { host, port } = config.listen;
+  try {
+    return await startServer(app.fetch, { host, port, headerBytesMax: config.limits.headerBytesMax });
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const reason = code === "EADDRINUSE" ? "the port is in use; choose another with --port or PORT" : message;
+    process.stderr.write(`Sluice cannot listen on ${host}:${port}: ${reason}\n`);
+    process.exitCode = 1;
+    return undefined;
+  }
+}
+
 /** With nothing configured, the simulator answers: under the names of the providers it stands in for, and as itself. */
 function withSandbox(config: Config, sandbox: RunningSandbox | undefined): Config {
-  if (sandbox === undefined) return config;
+  if (sandbox === undefined || config.providers.length > 0) return config;
   return {
     ...config,
     providers: [
@@ -116,22 +110,23 @@ function reload(sluice: Sluice, sandbox: RunningSandbox | undefined, arguments_:
 }
 
 /** Refuse new calls, let the running ones end, write the ledger, go. */
-async function stop(sluice: Sluice, server: ServerType, sandbox: RunningSandbox | undefined, log: Log): Promise<void> {
+async function stop(
+  sluice: Sluice,
+  server: RunningServer,
+  sandbox: RunningSandbox | undefined,
+  log: Log,
+): Promise<void> {
   log.info("draining", { calls: sluice.gateway.inFlight });
   const late = setTimeout(() => {
     log.warn("drain-cut", { calls: sluice.gateway.inFlight });
-    if ("closeAllConnections" in server) server.closeAllConnections();
+    server.cut();
   }, DRAIN_MS_MAX);
-  server.close();
+  const closed = server.close();
   await sluice.gateway.drain();
+  await closed;
   clearTimeout(late);
-  if ("closeIdleConnections" in server) server.closeIdleConnections();
   await sluice.close();
   await sandbox?.close();
-}
-
-function hostText(host: string): string {
-  return host.includes(":") ? `[${host}]` : host;
 }
 
 await main();
