@@ -30,8 +30,9 @@ export class SseSplitter {
     const frames: SseFrame[] = [];
     let start = 0;
     let at = this.#scanned;
+    const breaks = new LineBreaks(this.#pending);
     for (;;) {
-      const end = eventEnd(this.#pending, at);
+      const end = eventEnd(this.#pending, breaks, at);
       if (end < 0) break;
       frames.push(frameOf(this.#pending.subarray(start, end)));
       start = end;
@@ -53,29 +54,41 @@ export class SseSplitter {
   }
 }
 
-/** Index just after the blank line that ends the first event at or after `from`; -1 when it is not there yet. */
-function eventEnd(buffer: Buffer, from: number): number {
-  let at = from;
-  for (;;) {
-    const lf = buffer.indexOf(LF, at);
-    const cr = nextCr(buffer, at, lf);
-    const line = cr >= 0 && (lf < 0 || cr < lf) ? cr : lf;
-    if (line < 0) return -1;
-    const first = lineEnd(buffer, line);
-    if (first < 0) return -1;
-    if (first < buffer.length) {
-      const byte = buffer[first];
-      if (byte === LF || byte === CR) return lineEnd(buffer, first);
-    } else return -1;
-    at = first;
+/** Where lines break. Each kind of break is searched for once, so that a stream without CRs is not scanned for one again and again. */
+class LineBreaks {
+  readonly #buffer: Buffer;
+  #lf = -1;
+  #cr = -1;
+
+  constructor(buffer: Buffer) {
+    this.#buffer = buffer;
+  }
+
+  /** The first break at or after `from`; the buffer's length when there is none. */
+  next(from: number): number {
+    if (this.#lf < from) this.#lf = this.#find(LF, from);
+    if (this.#cr < from) this.#cr = this.#find(CR, from);
+    return Math.min(this.#lf, this.#cr);
+  }
+
+  #find(byte: number, from: number): number {
+    const at = this.#buffer.indexOf(byte, from);
+    return at < 0 ? this.#buffer.length : at;
   }
 }
 
-/** Lone CRs are rare: search for one only up to the next LF. */
-function nextCr(buffer: Buffer, from: number, lf: number): number {
-  if (lf > from && buffer[lf - 1] === CR && buffer.indexOf(CR, from) === lf - 1) return lf - 1;
-  const cr = buffer.indexOf(CR, from);
-  return cr >= 0 && (lf < 0 || cr < lf) ? cr : -1;
+/** Index just after the blank line that ends the first event at or after `from`; -1 when it is not there yet. */
+function eventEnd(buffer: Buffer, breaks: LineBreaks, from: number): number {
+  let at = from;
+  for (;;) {
+    const line = breaks.next(at);
+    if (line >= buffer.length) return -1;
+    const after = lineEnd(buffer, line);
+    if (after >= buffer.length) return -1;
+    const byte = buffer[after];
+    if (byte === LF || byte === CR) return lineEnd(buffer, after);
+    at = after;
+  }
 }
 
 /**
