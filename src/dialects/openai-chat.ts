@@ -1,0 +1,41 @@
+/**
+ * OpenAI Chat Completions (`POST /v1/chat/completions`), both ways, and what the many servers that speak it make of it. Each
+ * direction is a file of its own; this one assembles them.
+ *
+ * Reasoning, for which the dialect has no word, goes as `openai-chat.details.ts` says.
+ */
+import type { JsonObject } from "../chat.ts";
+import type { Edit } from "../edit.ts";
+import type { Dialect, EditOptions } from "./dialect.ts";
+import { chatDecoder } from "./openai-chat.decode.ts";
+import { chatEncoder } from "./openai-chat.encode.ts";
+import { errorEvent, readError, writeError } from "./openai-chat.errors.ts";
+import { readRequest } from "./openai-chat.read.ts";
+import { ChatWatcher } from "./openai-chat.watch.ts";
+import { isObject, NAME } from "./openai-chat.words.ts";
+import { writeRequest } from "./openai-chat.write.ts";
+
+export const openaiChat: Dialect = {
+  name: NAME,
+  readRequest,
+  writeRequest,
+  edits,
+  decoder: chatDecoder,
+  watcher: () => new ChatWatcher(),
+  encoder: chatEncoder,
+  readError,
+  writeError,
+  errorEvent,
+};
+
+function edits(body: JsonObject, { model, askStreamUsage }: EditOptions): readonly Edit[] {
+  const renamed: readonly Edit[] = body["model"] === model ? [] : [{ op: "set", path: ["model"], value: model }];
+  return askStreamUsage ? [...renamed, ...askingUsage(body["stream_options"])] : renamed;
+}
+
+/** Without being asked, a stream does not say what it used. */
+function askingUsage(options: JsonObject[string]): readonly Edit[] {
+  if (!isObject(options)) return [{ op: "set", path: ["stream_options"], value: { include_usage: true } }];
+  if (options["include_usage"] === true) return [];
+  return [{ op: "set", path: ["stream_options", "include_usage"], value: true }];
+}
