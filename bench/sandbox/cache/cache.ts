@@ -1,0 +1,81 @@
+/**
+ * What a provider's prompt cache does with one request. One file per contract; none knows a wire or a clock.
+ */
+import { digest } from "../tokens.ts";
+
+/** How the prompt's tokens are billed: the parts add up to the prompt. */
+export interface PromptBill {
+  readonly uncached: number;
+  readonly read: number;
+  readonly write5m: number;
+  readonly write1h: number;
+  readonly writeOther: number;
+}
+
+export interface CachePlan {
+  readonly bill: PromptBill;
+  /** Makes what this request writes readable by others. Called once, when the answer begins; never for a refused request. */
+  commit(): void;
+}
+
+export function uncachedPlan(tokens: number): CachePlan {
+  return { bill: { uncached: tokens, read: 0, write5m: 0, write1h: 0, writeOther: 0 }, commit: () => {} };
+}
+
+/** A map that forgets its oldest entries beyond `max`; touching an entry makes it young. */
+export class BoundedMap<Value> {
+  readonly #max: number;
+  readonly #entries = new Map<string, Value>();
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  get(key: string): Value | undefined {
+    return this.#entries.get(key);
+  }
+
+  set(key: string, value: Value): void {
+    this.#entries.delete(key);
+    this.#entries.set(key, value);
+    if (this.#entries.size <= this.#max) return;
+    const oldest = this.#entries.keys().next();
+    if (oldest.done !== true) this.#entries.delete(oldest.value);
+  }
+
+  delete(key: string): void {
+    this.#entries.delete(key);
+  }
+
+  clear(): void {
+    this.#entries.clear();
+  }
+}
+
+/**
+ * Which machine a routing key leads to: beyond `perMinute` requests in a minute the rest spills to the next machine, which is cold.
+ */
+export class KeyRouting {
+  readonly #perMinute: number;
+  readonly #recent = new BoundedMap<number[]>(10_000);
+
+  constructor(perMinute: number) {
+    this.#perMinute = perMinute;
+  }
+
+  machine(route: string, nowMs: number): string {
+    const recent = (this.#recent.get(route) ?? []).filter((at) => at > nowMs - 60_000);
+    const spill = Math.floor(recent.length / this.#perMinute);
+    recent.push(nowMs);
+    this.#recent.set(route, recent);
+    return digest(route, String(spill));
+  }
+
+  clear(): void {
+    this.#recent.clear();
+  }
+}

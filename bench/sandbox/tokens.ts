@@ -1,0 +1,33 @@
+/**
+ * The sandbox's tokenizer: not anyone's, but deterministic, near four characters a token in English, and exact about itself
+ * (a text's tokens joined are the text again), so that streams and counts agree.
+ */
+import { createHash } from "node:crypto";
+
+const TOKEN = / ?[A-Za-z]{1,8}|\d{1,3}|\r?\n+| {2,16}|[\s\S]/gu;
+
+export function tokensOf(text: string): string[] {
+  return text.match(TOKEN) ?? [];
+}
+
+export function countTokens(text: string): number {
+  return tokensOf(text).length;
+}
+
+/** Tokens that stand for something that is not text (a picture): `count` distinct ones, fixed by its content. */
+export function opaqueTokens(content: string | Uint8Array, count: number): string[] {
+  const digest = createHash("sha256").update(content).digest("base64url").slice(0, 16);
+  return Array.from({ length: count }, (_, index) => `${digest}#${index}`);
+}
+
+/** Hash of strings with their borders: `["ab", "c"]` and `["a", "bc"]` differ. */
+export function digest(...parts: readonly string[]): string {
+  const hash = createHash("sha256");
+  for (const part of parts) hash.update(`${part.length}:`).update(part);
+  return hash.digest("base64url");
+}
+
+/** A number in [0, below), fixed by the seed. */
+export function pick(seed: string, below: number): number {
+  return createHash("sha256").update(seed).digest().readUInt32BE(0) % below;
+}
