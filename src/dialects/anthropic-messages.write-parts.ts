@@ -48,10 +48,14 @@ function isBlock(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Only its issuer can read a signature, and the API refuses thinking without one. */
+/**
+ * Only its issuer can read a signature, and the API refuses thinking without one. Clients of other dialects bring back what was
+ * issued here as it was given to them; a `format` says that another service issued it.
+ */
 function reasoningBlock(part: ReasoningPart, dialect: DialectName, path: string, lose: Lose): JsonObject | undefined {
-  if (dialect === NAME && part.redacted !== undefined) return { type: "redacted_thinking", data: part.redacted };
-  if (dialect === NAME && part.signature !== undefined)
+  const isOurs = dialect === NAME || part.extra?.["format"] === undefined;
+  if (isOurs && part.redacted !== undefined) return { type: "redacted_thinking", data: part.redacted };
+  if (isOurs && part.signature !== undefined)
     return { type: "thinking", thinking: part.text, signature: part.signature };
   lose("reasoning", path);
   return undefined;

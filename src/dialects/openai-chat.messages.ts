@@ -10,8 +10,6 @@ export function readMessages(value: JsonValue | undefined): Message[] {
   if (!isArray(value)) {
     throw invalid("messages", `\`messages\` is ${told(value)}; an array with at least one message is required`);
   }
-  if (value.length === 0)
-    throw invalid("messages", "`messages` is empty; at least one message is required", "empty_array");
   const reader = new MessageReader();
   return value.map((message, at) => reader.read(message, at));
 }

@@ -160,8 +160,8 @@ export function required(holder: JsonObject, key: string, path: string): string 
   throw invalid(`${path}.${key}`, `\`${path}.${key}\` is ${told(value)}; text is expected`);
 }
 
-export function invalid(param: string, message: string, code?: string): GatewayError {
-  return new GatewayError("invalid-request", message, { param, ...(code === undefined ? {} : { code }) });
+export function invalid(param: string, message: string): GatewayError {
+  return new GatewayError("invalid-request", message, { param });
 }
 
 /** What was there, without repeating what may be a prompt. */

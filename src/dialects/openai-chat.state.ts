@@ -56,7 +56,10 @@ export class StreamState {
 
   error(event: JsonObject): ChatEvent[] {
     this.over = true;
-    return [{ type: "error", error: errorOf(event, undefined) }];
+    const error = errorOf(event, undefined);
+    // OpenAI's clients look for this member, and take an event that lacks it for a part of the answer.
+    const isRecognised = event["error"] !== undefined;
+    return [{ type: "error", error: isRecognised ? error : { ...error, foreign: true } }];
   }
 
   broken(message: string): ChatEvent[] {
@@ -119,10 +122,11 @@ export function finishEvent(choice: JsonObject, word: string, hasCalls: boolean)
   return { type: "finish", reason, ...(reason === "other" ? { details: { finish_reason: word } } : {}) };
 }
 
+/** OpenAI's clients take such a finish for the end of an answer that is complete. */
 export function failedFinish(choice: JsonObject, word: string): ChatEvent {
-  if (isError(choice)) return { type: "error", error: errorOf(choice, undefined) };
+  if (isError(choice)) return { type: "error", error: { ...errorOf(choice, undefined), foreign: true } };
   const message = `the provider gave up before the answer was complete (finish_reason "${word}")`;
-  return { type: "error", error: { status: 502, message, code: word } };
+  return { type: "error", error: { status: 502, message, code: word, foreign: true } };
 }
 
 export function brokenAnswer(message: string): ChatEvent {

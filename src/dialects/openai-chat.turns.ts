@@ -25,12 +25,26 @@ export interface Turn {
 }
 
 const NO_RESULT_TEXT = "no result was provided";
+const CONTINUE_TEXT = "Continue from where you left off.";
 
-/** Each repair of what the API would refuse is a loss, and the same for the same conversation, so that prefixes stay. */
-export function writeTurns(request: ChatRequest, lose: Lose): readonly Turn[] {
+/**
+ * Each repair of what the API would refuse is a loss, and the same for the same conversation, so that prefixes stay.
+ *
+ * @param prefill Whether the last message may be the assistant's, to be continued.
+ */
+export function writeTurns(request: ChatRequest, prefill: boolean, lose: Lose): readonly Turn[] {
   const writer = new TurnWriter(request, lose);
   for (const [at, message] of request.messages.entries()) writer.add(message, `messages[${at}]`);
-  return writer.end();
+  return endedByUser(writer.end(), request, prefill, lose);
+}
+
+/** The servers that continue an answer want to be told so; the others would begin another one. */
+function endedByUser(turns: readonly Turn[], { dialect }: ChatRequest, prefill: boolean, lose: Lose): readonly Turn[] {
+  const last = turns.at(-1);
+  if (last?.role !== "assistant" || dialect === NAME) return turns;
+  if (prefill) return [...turns.slice(0, -1), { ...last, members: { ...last.members, prefix: true } }];
+  lose("prefill", "messages");
+  return [...turns, { role: "user", content: [textContent(CONTINUE_TEXT)], members: {} }];
 }
 
 /** The message on the wire. Text alone is said plainly, in the one form that every server takes. */
@@ -179,7 +193,6 @@ class TurnWriter {
     }
     const content = endMarked(text, part.cache);
     this.#turns.push({ role: "tool", content, members: { tool_call_id: part.callId, ...extra, ...members } });
-    if (this.#waiting.length === 0) this.#release();
   }
 
   /** Results are text here: pictures follow when all results are said, as the user's. Who sent them in a result knows better. */

@@ -15,10 +15,16 @@ import { isObject, NAME } from "./openai-chat.words.ts";
 
 export function writeRequest(request: ChatRequest, options: WriteOptions, losses: Loss[]): JsonObject {
   const { record } = options;
+  // On the lane of its own dialect this is the provider's to say.
+  if (request.messages.length === 0) {
+    throw new GatewayError("invalid-request", "`messages` is empty; at least one message is required", {
+      param: "messages",
+    });
+  }
   const lose = (field: string, path?: string) => void losses.push(path === undefined ? { field } : { field, path });
   const own = request.dialect === NAME;
   const tools = writeTools(request, lose);
-  const turns = writeTurns(request, lose);
+  const turns = writeTurns(request, record?.prefill ?? false, lose);
   const callsFunctions = request.tools.some((tool) => tool.type === "function");
   const effort = writeEffort(request, record, callsFunctions, lose);
   const extra = own ? request.extra : {};
@@ -109,7 +115,7 @@ function writeChoice(request: ChatRequest, hasTools: boolean, record: ModelRecor
     (toolChoice.type === "subset" && toolChoice.mode === "required");
   const isGone = toolChoice.type === "named" && isHostedElsewhere(request, toolChoice.name);
   if (!hasTools || isGone) {
-    if (forces || isGone) lose("tool_choice", "tool_choice");
+    if (forces) lose("tool_choice", "tool_choice");
     return {};
   }
   if (forces && record?.forcedTools === false) {
