@@ -4,7 +4,11 @@
  */
 export type Directives = ReadonlyMap<string, string>;
 
-const MARKER = /\[\[sandbox:((?:"(?:[^"\\]|\\.)*"|(?!\]\])[^"])*)\]\]/g;
+const OPENING = "[[sandbox:";
+const MARKER = /^\[\[sandbox:((?:"(?:[^"\\]|\\.)*"|(?!\]\])[^"])*)\]\]/;
+const MARKER_CHARACTERS_MAX = 20_000;
+/** Openings that are looked at, so that a text full of them costs no more than its length. */
+const MARKERS_MAX = 16;
 const PAIR = /([a-z][a-z0-9-]*)(?:=(?:"((?:[^"\\]|\\.)*)"|([^\s"]+)))?/g;
 const HEADER_PREFIX = "x-sandbox-";
 
@@ -20,13 +24,37 @@ export function directivesOf(
     if (key === "fault") readPairs(`fault=${value}`, found);
     else found.set(key, value);
   }
-  for (const marker of lastUserText.matchAll(MARKER)) readPairs(marker[1] ?? "", found);
+  for (const marker of markersIn(lastUserText)) readPairs(marker.said, found);
   return found;
 }
 
 /** The text without its markers. */
 export function withoutMarkers(text: string): string {
-  return text.replaceAll(MARKER, "").trim();
+  let rest = "";
+  let end = 0;
+  for (const marker of markersIn(text)) {
+    rest += text.slice(end, marker.start);
+    end = marker.end;
+  }
+  return (rest + text.slice(end)).trim();
+}
+
+interface Marker {
+  readonly start: number;
+  readonly end: number;
+  readonly said: string;
+}
+
+function markersIn(text: string): Marker[] {
+  const markers: Marker[] = [];
+  let start = text.indexOf(OPENING);
+  for (let count = 0; start >= 0 && count < MARKERS_MAX; count++) {
+    const match = MARKER.exec(text.slice(start, start + MARKER_CHARACTERS_MAX));
+    const end = start + (match?.[0].length ?? OPENING.length);
+    if (match !== null) markers.push({ start, end, said: match[1] ?? "" });
+    start = text.indexOf(OPENING, end);
+  }
+  return markers;
 }
 
 function readPairs(text: string, found: Map<string, string>): void {

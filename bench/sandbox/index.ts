@@ -25,8 +25,6 @@ import { type VllmOptions, vllmWire } from "./wire/vllm.ts";
 import type { Wire } from "./wire/wire.ts";
 
 export { instantClock, manualClock, systemClock, type Clock, type ManualClock } from "./clock.ts";
-export type { Fault, FaultName, PlannedFault } from "./faults.ts";
-export type { InvoiceLine, InvoiceTotal } from "./invoice.ts";
 export type { ReceivedRequest } from "./requests.ts";
 
 export interface SandboxOptions {

@@ -2,7 +2,7 @@
  * A request as a provider's cache sees it: an ordered list of blocks, each with its tokens. What the wires read and the caches bill.
  */
 import type { JsonValue } from "../../src/chat.ts";
-import { digest, tokensOf } from "./tokens.ts";
+import { digest } from "./tokens.ts";
 
 export interface Block {
   readonly level: "tools" | "system" | "messages";
@@ -24,12 +24,6 @@ export interface Prompt {
 
 export function promptOf(blocks: readonly Block[]): Prompt {
   return { blocks, tokens: blocks.reduce((sum, block) => sum + block.tokens.length, 0) };
-}
-
-/** A block made of text; `envelope` are the tokens that the provider's own template adds around it. */
-export function textBlock(level: Block["level"], role: string, text: string, envelope: number = 0): Block {
-  const wrapping = Array.from({ length: envelope }, (_, index) => `<${role}:${index}>`);
-  return { level, identity: digest(role, text), tokens: [...wrapping, ...tokensOf(text)] };
 }
 
 /**

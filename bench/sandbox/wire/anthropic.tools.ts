@@ -18,6 +18,8 @@ const TOOL_FIELDS: ReadonlySet<string> = new Set([
   "allowed_callers",
 ]);
 
+const OWN_TYPE = /^(?:[a-z0-9_]+_\d{8}|mcp_toolset)$/;
+
 export function readTools(value: JsonValue | undefined): JsonObject[] {
   if (value === undefined || value === null) return [];
   if (!Array.isArray(value)) throw invalid("tools: Input should be a valid list");
@@ -25,7 +27,13 @@ export function readTools(value: JsonValue | undefined): JsonObject[] {
   const names = new Set<string>();
   for (const [index, tool] of tools.entries()) {
     const type = stringOf(tool["type"]) ?? "custom";
-    if (type !== "custom") continue;
+    if (type !== "custom") {
+      // Tools of its own are named with their date; their shapes are not looked into.
+      if (OWN_TYPE.test(type)) continue;
+      throw invalid(
+        `tools.${index}: Input tag '${type}' found using 'type' does not match any of the expected tags: 'custom', 'bash_20250124', 'text_editor_20250728', 'web_search_20250305', 'mcp_toolset', …`,
+      );
+    }
     const name = stringOf(tool["name"]);
     if (name === undefined) throw invalid(`tools.${index}.custom.name: Field required`);
     if (!/^[a-zA-Z0-9_-]{1,128}$/.test(name))

@@ -84,13 +84,16 @@ function order(message: string): Refusal {
   return refused(message, "invalid_request_message_order", "3230");
 }
 
-/** Which role may follow which; an assistant that calls is followed by its results. */
+/**
+ * Which role may follow which; an assistant that calls is followed by its results. The user after a tool is documented as refused and
+ * served all the same (recorded in 2026).
+ */
 const FOLLOWS: Readonly<Record<string, readonly string[]>> = {
   "": ["system", "user", "assistant"],
   system: ["system", "user", "assistant"],
   user: ["system", "user", "assistant"],
   assistant: ["system", "user", "assistant"],
-  tool: ["assistant", "tool"],
+  tool: ["user", "assistant", "tool"],
 };
 
 function checkOrder(messages: readonly JsonObject[]): void {
