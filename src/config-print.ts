@@ -6,7 +6,7 @@ import { usdNumber, type Price } from "./usage.ts";
 
 /** YAML; where a secret is set, it says where from. */
 export function printableConfig(config: Config): string {
-  const { warnings, keys, providers, ...rest } = config;
+  const { warnings, secrets, keys, providers, ...rest } = config;
   const shown = {
     ...rest,
     keys: keys.map((key) => ({ name: key.name, key: `set (from ${key.source})` })),
@@ -14,7 +14,23 @@ export function printableConfig(config: Config): string {
   };
   const notes = warnings.map((warning) => `# warning: ${warning}\n`).join("");
   const none = providers.length === 0 ? "# no provider is configured: the sandbox answers\n" : "";
-  return `${notes}${none}${stringify(shown, { aliasDuplicateObjects: false, lineWidth: 0 })}`;
+  const hidden = [...secrets, ...providers.flatMap(secretsOf)].filter(
+    (secret) => secret.length >= SECRET_CHARACTERS_MIN,
+  );
+  const hide = (_key: unknown, value: unknown): unknown =>
+    typeof value === "string" ? hidden.reduce((text, secret) => text.replaceAll(secret, "[redacted]"), value) : value;
+  return `${notes}${none}${stringify(shown, hide, { aliasDuplicateObjects: false, lineWidth: 0 })}`;
+}
+
+/** Shorter values are no secrets, but words that stand elsewhere, too. */
+const SECRET_CHARACTERS_MIN = 6;
+
+/** What is a secret where it belongs may have been written into an address, too. */
+function secretsOf({ settings }: ProviderConfig): readonly string[] {
+  const values = Object.values(settings.headers ?? {});
+  // `Bearer <token>`: the token alone is the secret.
+  const tokens = values.flatMap((value) => value.split(" ").at(-1) ?? []);
+  return [...(settings.apiKey === undefined ? [] : [settings.apiKey]), ...values, ...tokens];
 }
 
 function printableProvider(provider: ProviderConfig): object {

@@ -46,6 +46,7 @@ export function configuredProviders(
     const urls = row.baseUrls ?? (row.baseUrl === undefined ? undefined : [row.baseUrl]) ?? fromKind(kind, context);
     if (urls.length === 0) context.problems.push(`\`${where}\` needs a \`baseUrl\`: where the server is`);
     const key = keyOf(row, kind, where, context);
+    context.problems.push(...wrongHeaders(row.headers, where));
     const models = Object.entries(row.models).map(([id, model]) => {
       const base = context.table.find(id);
       const own =
@@ -153,6 +154,19 @@ function assembled(parts: Parts, context: ProviderContext): ProviderConfig {
   };
 }
 
+/** They are written by the transport itself. */
+const OWN_HEADERS: ReadonlySet<string> = new Set(["host", "content-length", "transfer-encoding", "connection"]);
+
+/** One that cannot be sent would fail every call. Its value is not repeated: it may be a credential. */
+function wrongHeaders(headers: Readonly<Record<string, string>>, where: string): readonly string[] {
+  return Object.entries(headers).flatMap(([name, value]) => {
+    const at = `\`${where}.headers.${name}\``;
+    if (!/^[\w!#$%&'*+.^`|~-]+$/.test(name)) return [`${at} is no name of a header`];
+    if (OWN_HEADERS.has(name.toLowerCase())) return [`${at} cannot be set; leave it out`];
+    return /^[\x20-\x7e]*$/.test(value) ? [] : [`${at} has characters in its value that a header cannot carry`];
+  });
+}
+
 /** Names of headers are compared in lower case, so that one that is given replaces our own. */
 function lowerCased(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
   return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
@@ -160,7 +174,7 @@ function lowerCased(headers: Readonly<Record<string, string>>): Readonly<Record<
 
 /** The address itself is not repeated: it may hold what it must not. */
 function whyNotUrl(text: string): string | undefined {
-  if (!URL.canParse(text)) return "that is not a URL; it must begin with https:// or http://";
+  if (!URL.canParse(text) || !text.includes("://")) return "that is not a URL; it must begin with https:// or http://";
   const url = new URL(text);
   if (url.protocol !== "https:" && url.protocol !== "http:")
     return `${url.protocol}// is not spoken; it must be https:// or http://`;

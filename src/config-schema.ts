@@ -36,7 +36,7 @@ export interface ConfigSections {
 
 export interface ConfigFile extends ConfigSections {
   readonly listen: { readonly host: string; readonly port: number };
-  readonly data: string;
+  readonly data?: string;
   readonly keys: readonly ClientKeyRow[];
   readonly providers?: Readonly<Record<string, ProviderRow>> | undefined;
 }
@@ -101,14 +101,18 @@ const keys = z
       }),
   )
   .default([])
-  .describe("Who may call. With none, only this machine may, with any credential. SLUICE_API_KEYS adds key-1, key-2 …");
+  .describe(
+    "Who may call. With none, only this machine may, with any credential. SLUICE_API_KEYS adds `key-1`, `key-2` …",
+  );
 
 const provider = z
   .strictObject({
     kind: z
       .string()
       .optional()
-      .describe("What it is (`openai`, `anthropic`, `vllm` …); the section's own name when absent."),
+      .describe(
+        "What it is: `openai`, `anthropic`, `mistral`, `groq`, `vllm`, `ollama`, `openai-compatible`, `sandbox`. Absent: the section's own name.",
+      ),
     baseUrl: z.string().optional().describe("Change to reach it elsewhere: a proxy, a region, your own server."),
     baseUrls: z.array(z.string()).min(1).optional().describe("Several replicas that serve the same models."),
     apiKeyEnv: z
@@ -134,15 +138,19 @@ const provider = z
     message: "say `apiKeyEnv` or `apiKeyFile`, not both",
   });
 
-const oneOrMore = z.union([z.string().transform((name) => [name]), z.array(z.string()).min(1)]);
+const oneOrMore = z.union([z.string().transform((name) => [name]), z.array(z.string()).min(1)], {
+  error: "must be a target or a list of targets",
+});
 
 export const configFile: z.ZodType<ConfigFile> = z.strictObject({
   listen,
   data: z
     .string()
     .min(1)
-    .default("./.sluice")
-    .describe("The folder of the ledger. SLUICE_DATA comes before it. A change needs a restart."),
+    .exactOptional()
+    .describe(
+      "The folder of the ledger, from this file's folder on. Absent: `.sluice` where it is started. SLUICE_DATA comes before it. A change needs a restart.",
+    ),
   log: z
     .strictObject({
       level: z
@@ -151,7 +159,7 @@ export const configFile: z.ZodType<ConfigFile> = z.strictObject({
         .describe("`warn` when a line for each call is too much; `debug` to find out why. LOG_LEVEL comes before it."),
     })
     .prefault({})
-    .describe("Log lines go to standard error, as NDJSON."),
+    .describe("Log lines go to standard error, as NDJSON. A change needs a restart."),
   keys,
   providers: z
     .record(z.string().regex(/^[a-z0-9][a-z0-9._-]*$/i, "may hold letters, digits and . _ - only"), provider)
@@ -249,7 +257,7 @@ export const configFile: z.ZodType<ConfigFile> = z.strictObject({
         ),
     })
     .prefault({})
-    .describe("The record of every attempt."),
+    .describe("The record of every attempt. A change needs a restart."),
   strict: z
     .boolean()
     .default(false)

@@ -7,7 +7,12 @@ import { nearest } from "./nearest.ts";
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 export type FileRead =
-  | { readonly ok: true; readonly file: ConfigFile }
+  | {
+      readonly ok: true;
+      readonly file: ConfigFile;
+      /** What came into it out of variables that by their names hold secrets. */
+      readonly secrets: readonly string[];
+    }
   | { readonly ok: false; readonly problems: readonly string[] };
 
 /** @param name The file's name, as problems begin with it. */
@@ -20,30 +25,57 @@ export function readConfigText(text: string, name: string, environment: Environm
     return `${name}:${line}:${col}`;
   };
   if (document.errors.length > 0) {
-    return { ok: false, problems: document.errors.map((error) => `${at(error.pos[0])}: ${error.message}`) };
+    const problems = document.errors.map(({ pos: [offset], message }) => {
+      const line = text.split("\n")[lines.linePos(offset).line - 1] ?? "";
+      return `${at(offset)}: ${message}${line.includes("${") ? REFERENCE_HINT : ""}`;
+    });
+    return { ok: false, problems };
   }
-  const missing = putReferences(document, environment).map(
+  const references = putReferences(document, environment);
+  const missing = references.missing.map(
     ({ variable, offset }) =>
       `${at(offset)}: the environment has no ${variable}; set it, or write \${${variable}:-default}`,
   );
-  const value: unknown = document.toJS({ maxAliasCount: 100 });
-  const parsed = configFile.safeParse(value ?? {});
+  const value = valueOf(document);
+  if (!value.ok) return { ok: false, problems: [...missing, `${name}: ${value.problem}`] };
+  const parsed = configFile.safeParse(value.value ?? {});
   const wrong = parsed.success
     ? []
     : parsed.error.issues.flatMap((issue) =>
         told(issue).map(({ path, message }) => `${at(offsetOf(document, path))}: ${message}`),
       );
   const problems = [...missing, ...wrong];
-  return parsed.success && problems.length === 0 ? { ok: true, file: parsed.data } : { ok: false, problems };
+  return parsed.success && problems.length === 0
+    ? { ok: true, file: parsed.data, secrets: references.secrets }
+    : { ok: false, problems };
+}
+
+const REFERENCE_HINT = '; inside [ ] and { } a reference needs quotes: "${NAME}"';
+
+/** Aliases are resolved here, so that one without an anchor, or too many of them, are found here. */
+function valueOf(
+  document: Document,
+): { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly problem: string } {
+  try {
+    return { ok: true, value: document.toJS({ maxAliasCount: 100 }) };
+  } catch (error) {
+    return { ok: false, problem: error instanceof Error ? error.message : String(error) };
+  }
 }
 
 const REFERENCE = /\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}/g;
 
+/** Names of variables whose values are not to be shown. */
+const SECRET_VARIABLE = /key|token|secret|pass|credential|auth/i;
+
+interface References {
+  readonly missing: readonly { readonly variable: string; readonly offset: number | undefined }[];
+  readonly secrets: readonly string[];
+}
+
 /** Puts the environment into `${NAME}` and `${NAME:-default}` (`$${` is a plain `${`). In values only: never in keys or comments. */
-function putReferences(
-  document: Document,
-  environment: Environment,
-): readonly { readonly variable: string; readonly offset: number | undefined }[] {
+function putReferences(document: Document, environment: Environment): References {
+  const secrets: string[] = [];
   const missing: { variable: string; offset: number | undefined }[] = [];
   visit(document, {
     Scalar(key, node) {
@@ -53,7 +85,10 @@ function putReferences(
         (reference, variable: string | undefined, fallback: string | undefined) => {
           if (variable === undefined) return "${";
           const said = environment[variable];
-          if (said !== undefined && said !== "") return said;
+          if (said !== undefined && said !== "") {
+            if (SECRET_VARIABLE.test(variable)) secrets.push(said);
+            return said;
+          }
           if (fallback !== undefined) return fallback;
           missing.push({ variable, offset: node.range?.[0] });
           return reference;
@@ -63,7 +98,7 @@ function putReferences(
       node.value = node.type === Scalar.PLAIN ? plainValue(text) : text;
     },
   });
-  return missing;
+  return { missing, secrets };
 }
 
 function plainValue(text: string): string | number | boolean {
@@ -100,6 +135,7 @@ const SECRETS = /^(?:api[-_]?key|key|token|secret|password)$/i;
 function plain(message: string): string {
   return message
     .replace(/^Invalid input: expected (.+), received (.+)$/, "must be $1, not $2")
+    .replace(/^Invalid (?:option: expected one of|discriminator value\. Expected) /, "must be one of ")
     .replace(/^Too (small|big): expected \S+ to (.+)$/, "must $2");
 }
 

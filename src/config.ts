@@ -11,6 +11,7 @@ import { parseArgs } from "node:util";
 import { readConfigText, type Environment } from "./config-yaml.ts";
 import { configuredProviders, environmentProviders } from "./config-providers.ts";
 import type { ConfigFile, ConfigSections } from "./config-schema.ts";
+import { GatewayError } from "./errors.ts";
 import type { ClientKey } from "./exchange.ts";
 import type { LogLevel } from "./log.ts";
 import { createModelTable } from "./models.ts";
@@ -18,7 +19,7 @@ import type { ModelTable } from "./model.ts";
 import { nearest } from "./nearest.ts";
 import { policies } from "./policies/index.ts";
 import type { Provider } from "./provider.ts";
-import type { ConfiguredProvider } from "./target.ts";
+import { createTargets, type ConfiguredProvider } from "./target.ts";
 
 export { printableConfig } from "./config-print.ts";
 
@@ -31,6 +32,8 @@ export interface Config extends ConfigSections {
   readonly providers: readonly ProviderConfig[];
   /** What is not wrong and yet worth saying, one line each. */
   readonly warnings: readonly string[];
+  /** Values that are never to be shown, wherever in the config they stand. */
+  readonly secrets: readonly string[];
 }
 
 export interface ConfiguredKey extends ClientKey {
@@ -103,13 +106,13 @@ export function loadConfig(options: ConfigOptions): LoadedConfig {
     return { command: "help", config };
   }
   const readFile = options.readFile ?? ((path: string) => readFileSync(path, "utf8"));
-  const { file, folder } = readConfigFile(flags.config, options, readFile, problems);
+  const { file, folder, secrets } = readConfigFile(flags.config, options, readFile, problems);
   const { environment, kinds } = options;
 
   const host = flags.host ?? said(environment, "HOST") ?? file.listen.host;
   const port = portOf(flags.port ?? said(environment, "PORT"), problems) ?? file.listen.port;
   const level = levelOf(said(environment, "LOG_LEVEL"), problems) ?? file.log.level;
-  const folderOfData = said(environment, "SLUICE_DATA");
+  const data = said(environment, "SLUICE_DATA");
   const keys = clientKeys(file, environment, (path) => readFile(resolve(folder, path)), problems);
   if (keys.length === 0 && !isLoopback(host)) {
     problems.push(
@@ -127,18 +130,24 @@ export function loadConfig(options: ConfigOptions): LoadedConfig {
   };
   const providers =
     file.providers === undefined ? environmentProviders(context) : configuredProviders(file.providers, context);
-  checkNames(file, options.policies ?? policies.map((policy) => policy.name), problems);
+  const names = providers.map((provider) => provider.name);
+  checkNames(file, names, options.policies ?? policies.map((policy) => policy.name), problems);
   if (problems.length > 0) throw new ConfigError(problems);
+  warnings.push(...targetsNotThere(file, providers, table, kinds));
   return {
     command: flags.command,
     config: {
       ...file,
       listen: { host, port },
-      data: folderOfData === undefined ? resolve(folder, file.data) : resolve(options.folder, folderOfData),
+      data:
+        data === undefined && file.data !== undefined
+          ? resolve(folder, file.data)
+          : resolve(options.folder, data ?? DEFAULT_DATA),
       log: { level },
       keys,
       providers,
       warnings,
+      secrets,
     },
   };
 }
@@ -205,6 +214,7 @@ function meant(name: string, known: readonly string[], prefix: string): string {
 }
 
 const DEFAULT_FILE = "sluice.yaml";
+const DEFAULT_DATA = ".sluice";
 
 /** The checked file, the defaults when there is none (or none that can be used), and the folder its paths begin at. */
 function readConfigFile(
@@ -212,7 +222,7 @@ function readConfigFile(
   options: ConfigOptions,
   readFile: (path: string) => string,
   problems: string[],
-): { readonly file: ConfigFile; readonly folder: string } {
+): { readonly file: ConfigFile; readonly folder: string; readonly secrets: readonly string[] } {
   const name = named ?? DEFAULT_FILE;
   const path = resolve(options.folder, name);
   let text = "";
@@ -223,12 +233,12 @@ function readConfigFile(
     if (named !== undefined || code !== "ENOENT") problems.push(`${name} cannot be read (${code ?? "error"})`);
   }
   const read = readConfigText(text, name, options.environment);
-  if (read.ok) return { file: read.file, folder: dirname(path) };
+  if (read.ok) return { file: read.file, folder: dirname(path), secrets: read.secrets };
   problems.push(...read.problems);
   const defaults = readConfigText("", name, {});
   if (!defaults.ok) throw new ConfigError(defaults.problems);
   // What the file says is not known: whatever follows from its absence is not to be complained about.
-  return { file: { ...defaults.file, providers: {} }, folder: dirname(path) };
+  return { file: { ...defaults.file, providers: {} }, folder: dirname(path), secrets: [] };
 }
 
 function portOf(value: string | undefined, problems: string[]): number | undefined {
@@ -274,7 +284,10 @@ function clientKeys(
   }
   const listed = (environment["SLUICE_API_KEYS"] ?? "").split(",").map((key) => key.trim());
   for (const [index, key] of listed.filter((key) => key !== "").entries()) {
-    keys.push({ name: `key-${index + 1}`, sha256: sha256(key), source: "SLUICE_API_KEYS" });
+    const name = `key-${index + 1}`;
+    if (keys.some((other) => other.name === name))
+      problems.push(`the client key \`${name}\` of the file is called as one of SLUICE_API_KEYS; give it another name`);
+    keys.push({ name, sha256: sha256(key), source: "SLUICE_API_KEYS" });
   }
   return keys;
 }
@@ -301,24 +314,54 @@ function tableOf(file: ConfigFile, problems: string[]): ModelTable {
   }
 }
 
-function checkNames(file: ConfigFile, known: readonly string[], problems: string[]): void {
+function checkNames(
+  file: ConfigFile,
+  providers: readonly string[],
+  known: readonly string[],
+  problems: string[],
+): void {
   const policy = file.policy.default;
   if (!known.includes(policy))
     problems.push(`\`policy.default\`: there is no policy \`${policy}\`${meant(policy, known, "")}`);
-  const names = Object.keys(file.providers ?? {});
-  const targets = [
-    ...Object.entries(file.aliases).flatMap(([alias, list]) =>
-      list.map((target) => [`aliases.${alias}`, target] as const),
-    ),
-    ...(file.policy.targets ?? []).map((target) => ["policy.targets", target] as const),
-  ];
-  for (const [where, target] of targets) {
+  for (const [where, target] of namedTargets(file)) {
     if (target === "auto" || target.startsWith("auto:"))
       problems.push(`\`${where}\`: \`${target}\` is not a target but a question for one`);
   }
   for (const alias of Object.keys(file.aliases)) {
     if (alias === "auto" || alias.startsWith("auto:")) problems.push(`\`aliases.${alias}\`: that name is taken`);
-    if (names.some((name) => alias.startsWith(`${name}/`)))
+    if (providers.some((name) => alias.startsWith(`${name}/`)))
       problems.push(`\`aliases.${alias}\` would hide a model of that provider`);
   }
+}
+
+/** Targets as the config names them, each with the place where it does. */
+function namedTargets(file: ConfigFile): readonly (readonly [where: string, target: string])[] {
+  return [
+    ...Object.entries(file.aliases).flatMap(([alias, list]) =>
+      list.map((target) => [`aliases.${alias}`, target] as const),
+    ),
+    ...(file.policy.targets ?? []).map((target) => ["policy.targets", target] as const),
+  ];
+}
+
+/** Not an error: the rest of the config works, and a call that names one is told why. */
+function targetsNotThere(
+  file: ConfigFile,
+  providers: readonly ProviderConfig[],
+  table: ModelTable,
+  kinds: readonly Provider[],
+): readonly string[] {
+  // With none, the sandbox answers to every name.
+  if (providers.length === 0) return [];
+  const targets = createTargets({ providers, aliases: {}, policy: {} }, table, kinds, () => 0);
+  return namedTargets(file).flatMap(([where, target]) => {
+    if (where === "policy.targets" && Object.hasOwn(file.aliases, target)) return [];
+    try {
+      targets.resolve(target);
+      return [];
+    } catch (error) {
+      if (error instanceof GatewayError) return [`\`${where}\`: ${error.message}`];
+      throw error;
+    }
+  });
 }
