@@ -8,7 +8,7 @@ import type { Edit } from "../src/edit.ts";
 import type { ModelRecord } from "../src/model.ts";
 import type { Provider } from "../src/provider.ts";
 import { CHAT, openaiCompatible, withVersion } from "./openai-compatible.ts";
-import { isObject, messagesOf, nineCharacterIds, objectsOf, systemForDeveloper } from "./openai-chat.edits.ts";
+import { isObject, messagesOf, nineCharacterIds, objectsOf } from "./openai-chat.edits.ts";
 
 export const mistral: Provider = openaiCompatible({
   kind: "mistral",
@@ -30,7 +30,7 @@ function quirks(body: JsonObject, record: ModelRecord | undefined): readonly Edi
     ...effort(body, record),
     ...temperature(body, record),
     ...toolChoice(body),
-    ...systemForDeveloper(body),
+    ...systemRoles(body),
     ...nineCharacterIds(body),
     ...messagesOf(body).flatMap(([index, message]) => messageEdits(index, message)),
   ];
@@ -54,8 +54,6 @@ const UNKNOWN_FIELDS: Readonly<Record<string, boolean>> = {
   prompt_cache_options: false,
   prompt_cache_retention: false,
   logit_bias: true,
-  logprobs: true,
-  top_logprobs: true,
   verbosity: true,
   modalities: true,
   audio: true,
@@ -70,7 +68,7 @@ function unknownFields(body: JsonObject): readonly Edit[] {
   const edits = Object.entries(UNKNOWN_FIELDS).flatMap(([name, isLoss]): Edit[] => {
     const value = body[name];
     if (value === undefined) return [];
-    // `logprobs: false`, `user: null` say nothing that is missed.
+    // `modalities: null`, `moderation: false` say nothing that is missed.
     const loss = isLoss && value !== null && value !== false ? { loss: name } : {};
     return [{ op: "delete", path: [name], ...loss }];
   });
@@ -93,7 +91,8 @@ function effort(body: JsonObject, record: ModelRecord | undefined): readonly Edi
   const asked = body["reasoning_effort"];
   if (typeof asked !== "string" || record?.reasoning.efforts.includes(asked) === true) return [];
   const nearest = EFFORTS[asked];
-  return nearest === undefined ? [] : [{ op: "set", path: ["reasoning_effort"], value: nearest }];
+  if (nearest === undefined) return [];
+  return [{ op: "set", path: ["reasoning_effort"], value: nearest, loss: "reasoning_effort" }];
 }
 
 /** Mistral's own bound, for models that no table knows. */
@@ -115,8 +114,62 @@ function toolChoice(body: JsonObject): readonly Edit[] {
   return [{ op: "set", path: ["tool_choice"], value: mode, loss: "tool_choice" }];
 }
 
+const SYSTEM_ROLES: readonly (JsonValue | undefined)[] = ["system", "developer"];
+
+/**
+ * "Expected last role User or Tool": a system's words may open the conversation, but not end it, as agents have them do. Such words
+ * stand in what the user says, in tags; and they do so in every later turn too, where an answer follows them, so that the prompt of one
+ * turn stays the beginning of the next one's.
+ */
+function systemRoles(body: JsonObject): readonly Edit[] {
+  const messages = messagesOf(body);
+  const ending = systemEndings(messages.map(([, message]) => message["role"]));
+  return messages.flatMap(([index, message], at): readonly Edit[] => {
+    const path = ["messages", index, "role"];
+    if (ending.has(at)) return [{ op: "set", path, value: "user" }, ...inTags(index, message)];
+    return message["role"] === "developer" ? [{ op: "set", path, value: "system" }] : [];
+  });
+}
+
+/** The places of a system's words that end a turn, or ended one when they were said; or follow a tool's, which none may. */
+function systemEndings(roles: readonly (JsonValue | undefined)[]): ReadonlySet<number> {
+  const endings = new Set<number>();
+  let before: JsonValue | undefined;
+  let run: number[] = [];
+  for (const [at, role] of [...roles, "assistant"].entries()) {
+    if (SYSTEM_ROLES.includes(role)) {
+      run.push(at);
+      continue;
+    }
+    if (before !== undefined && (role === "assistant" || before === "tool"))
+      for (const place of run) endings.add(place);
+    before = role;
+    run = [];
+  }
+  return endings;
+}
+
+function inTags(index: number, message: JsonObject): readonly Edit[] {
+  const tagged = (text: string): string => `<system>\n${text}\n</system>`;
+  const { content } = message;
+  if (typeof content === "string") return [{ op: "set", path: ["messages", index, "content"], value: tagged(content) }];
+  return objectsOf(content).flatMap(([place, part]): Edit[] =>
+    typeof part["text"] === "string"
+      ? [{ op: "set", path: ["messages", index, "content", place, "text"], value: tagged(part["text"]) }]
+      : [],
+  );
+}
+
 /** What OpenAI's clients send back of an answer as they got it, and Mistral's messages do not have. */
-const UNKNOWN_MESSAGE_FIELDS = ["refusal", "annotations", "audio", "function_call", "reasoning", "reasoning_content"];
+const UNKNOWN_MESSAGE_FIELDS = [
+  "refusal",
+  "annotations",
+  "audio",
+  "function_call",
+  "reasoning",
+  "reasoning_content",
+  "reasoning_details",
+];
 
 function messageEdits(index: number, message: JsonObject): readonly Edit[] {
   const at = ["messages", index];
@@ -135,7 +188,15 @@ function messageEdits(index: number, message: JsonObject): readonly Edit[] {
   return edits;
 }
 
+/** Marks for other providers' caches; Mistral's goes by key. */
+const MARKS = ["prompt_cache_breakpoint", "cache_control"];
+
 function partEdits(path: Edit["path"], part: JsonObject): readonly Edit[] {
+  const marks = MARKS.filter((name) => part[name] !== undefined);
+  return [...marks.map((name): Edit => ({ op: "delete", path: [...path, name] })), ...partForm(path, part)];
+}
+
+function partForm(path: Edit["path"], part: JsonObject): readonly Edit[] {
   if (part["type"] === "refusal" && typeof part["refusal"] === "string") {
     return [{ op: "set", path, value: { type: "text", text: part["refusal"] } }];
   }

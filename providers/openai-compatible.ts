@@ -20,7 +20,9 @@ export const CHAT = "openai-chat";
  * });
  */
 export function openaiCompatible(own: OpenaiCompatible): Provider {
+  const root = own.defaultBaseUrl === undefined ? "/v1" : new URL(own.defaultBaseUrl).pathname;
   return {
+    baseUrl: (given) => withRoot(given, root),
     needsKey: own.environment.apiKey !== undefined,
     modelPrefixes: [],
     asksStreamUsage: true,
@@ -34,6 +36,12 @@ export function openaiCompatible(own: OpenaiCompatible): Provider {
       ...settings.headers,
     }),
   };
+}
+
+/** A bare host is where the API's usual root is; who names a path (a proxy's, a region's) means that very path. */
+function withRoot(given: string, root: string): string {
+  const url = given.replace(/\/+$/, "");
+  return URL.canParse(url) && new URL(url).pathname === "/" ? url + root : url;
 }
 
 /** For servers that people name with or without the `/v1` that their paths begin with. */

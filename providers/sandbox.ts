@@ -24,11 +24,11 @@ export const sandbox: Provider = {
     const path = provider.path(dialect, model, record);
     return `/${provider.kind}${path.startsWith("/v1/") ? "" : "/v1"}${path}`;
   },
-  // Which model it is for is not known here: each simulated provider takes the header it knows.
-  headers: (clientHeaders, settings) => ({
-    ...openai.headers(clientHeaders, settings),
-    ...anthropic.headers(clientHeaders, settings),
-  }),
+  // Which model it is for is not known here: each simulated provider takes the header it knows. It wants a key, and takes any.
+  headers(clientHeaders, settings) {
+    const keyed = { apiKey: "sandbox", ...settings };
+    return { ...openai.headers(clientHeaders, keyed), ...anthropic.headers(clientHeaders, keyed) };
+  },
   answerHeaders: SIMULATED.flatMap((provider) => provider.answerHeaders ?? []),
   quirks(dialect, body, record) {
     // The name in a client's body may have our own in front of it: a model that nobody knows has no quirks.
@@ -41,7 +41,8 @@ export const sandbox: Provider = {
       : [...edits, { op: "delete", path: ["stream_options"] }];
   },
   asksStreamUsage: true,
-  absentCacheRead: "zero",
+  // One of the simulated ones does not tell, and silence is not zero; the others always tell.
+  absentCacheRead: "unknown",
 };
 
 /** Open weights are named as on their hub, with an owner; what nobody knows is answered as OpenAI would. */

@@ -56,11 +56,15 @@ export function createBindings(): Bindings {
     learnPrompt(boundary, target, usage, nowMs) {
       const seconds = warmSeconds(target, usage);
       if (seconds === 0) return;
-      const ratio = cachedShare(target, usage);
+      const isMarked = target.record?.cache.kind === "marks";
       const whole = boundary.borders.at(-1)?.tokens ?? 0;
-      for (const border of boundary.borders) {
-        // A border inside what was read or written is warm; the estimate may be off by a little.
-        if (border.tokens <= whole * ratio * 1.05) warm.set(warmKey(border.hash, target), nowMs + seconds * 1000);
+      // What was read or written is warm; the estimate may be off by a little.
+      const tokensMax = whole * cachedShare(target, usage) * 1.05;
+      const inside = boundary.borders.filter((border) => border.tokens <= tokensMax);
+      for (const border of inside) {
+        // Where caches are marked, a prefix that ends between two marks is not found again.
+        if (isMarked && !border.marked && border !== inside.at(-1)) continue;
+        warm.set(warmKey(border.hash, target), nowMs + seconds * 1000);
       }
     },
   };

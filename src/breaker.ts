@@ -66,8 +66,12 @@ export function createBreakers(
         change(target, breaker, "open");
       }
       if (breakers.size > BREAKERS_MAX) {
-        const oldest = breakers.keys().next();
-        if (oldest.done !== true) breakers.delete(oldest.value);
+        const [oldest] = breakers;
+        if (oldest === undefined) return;
+        const [name, forgotten] = oldest;
+        breakers.delete(name);
+        // Whoever shows its state would show it as open for ever.
+        change(name, forgotten, "closed");
       }
     },
   };

@@ -271,4 +271,6 @@ export interface AnswerError {
   readonly details?: JsonObject;
   /** True when no answer text of the upstream is involved: cut stream, garbage, a stall. */
   readonly ours?: boolean;
+  /** True when it was told in a form that the dialect's clients do not take for an error: it is said again in theirs. */
+  readonly foreign?: boolean;
 }

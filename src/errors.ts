@@ -95,7 +95,15 @@ const QUOTA_WORDS: ReadonlySet<string> = new Set([
   "spend_limit_reached",
   "billing_error",
 ]);
-const CONTEXT_WORDS: ReadonlySet<string> = new Set(["context_length_exceeded", "string_above_max_length"]);
+/** How Anthropic says it, with a 400 of type `invalid_request_error`. */
+const QUOTA_TEXT = /credit balance is too low|reached your specified (?:API )?usage limits|spend limit/i;
+const CONTEXT_WORDS: ReadonlySet<string> = new Set([
+  "context_length_exceeded",
+  "string_above_max_length",
+  "exceed_context_size_error",
+]);
+const CONTEXT_TEXT =
+  /prompt is too long|maximum context length|exceeds? (?:the available )?context (?:limit|size|window)/i;
 const MODEL_WORDS: ReadonlySet<string> = new Set([
   "model_not_found",
   "invalid_model",
@@ -103,24 +111,32 @@ const MODEL_WORDS: ReadonlySet<string> = new Set([
   "NotFoundError",
 ]);
 
+/** A 403 in these words is about the key that was shown, which is ours; in others, about what was asked for. */
+const CREDENTIAL_WORDS: ReadonlySet<string> = new Set([
+  "authentication_error",
+  "invalid_api_key",
+  "invalid_authentication",
+  "account_deactivated",
+]);
+
 /** What an upstream's error answer means for us. */
 export function classify(
   status: number,
-  said: { readonly type?: string; readonly code?: string; readonly message: string },
+  said: { readonly type?: string; readonly code?: string; readonly message: string; readonly details?: JsonObject },
 ): ErrorKindName {
-  const words = [said.code, said.type].filter((word) => word !== undefined);
+  const words = [said.code, said.type, said.details?.["error_code"]].filter((word) => typeof word === "string");
   const says = (set: ReadonlySet<string>) => words.some((word) => set.has(word));
   switch (status) {
     case 400:
-      return says(CONTEXT_WORDS) || /prompt is too long|maximum context length/i.test(said.message)
-        ? "context-too-long"
-        : "invalid-request";
+      if (says(CONTEXT_WORDS) || CONTEXT_TEXT.test(said.message)) return "context-too-long";
+      if (says(QUOTA_WORDS) || QUOTA_TEXT.test(said.message)) return "quota-exhausted";
+      return says(MODEL_WORDS) ? "model-not-found" : "invalid-request";
     case 401:
       return "upstream-credential";
     case 402:
       return "quota-exhausted";
     case 403:
-      return "forbidden";
+      return says(CREDENTIAL_WORDS) ? "upstream-credential" : "forbidden";
     case 404:
       return says(MODEL_WORDS) || /\bmodel\b/i.test(said.message) ? "model-not-found" : "not-found";
     case 408:

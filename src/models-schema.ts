@@ -78,44 +78,50 @@ const datedRates = ratesRow
   .extend({
     from: z.iso.date().optional().describe("The first day on which it was true (UTC). Absent: since ever."),
     over: z
-      .array(ratesRow.extend({ promptTokens: z.int().positive() }))
+      .array(
+        ratesRow.extend({ promptTokens: z.int().positive().describe("The longest prompt that still costs less.") }),
+      )
       .optional()
       .describe("Long-prompt prices: when the whole prompt exceeds `promptTokens`, every token costs these."),
   })
   .describe("US dollars per million tokens. A bucket without a price makes a call that uses it unpriced, never free.");
-export const priceRow: z.ZodType<PriceRow> = datedRates;
+
+const cacheKind = "`none`; `automatic` (by prefix); `marks`; `keyed` (only with a key); `local` (a server's memory).";
+const minTokens = z.int().nonnegative().describe("The shortest prefix that is cached.");
+const stepTokens = z.int().positive().describe("What is cached comes in steps of so many tokens.");
+const idleSeconds = z.int().positive().describe("How long it lives unused.");
 
 const cacheContract = z.discriminatedUnion("kind", [
-  z.strictObject({ kind: z.literal("none") }),
+  z.strictObject({ kind: z.literal("none").describe(cacheKind) }),
   z.strictObject({
     kind: z.literal("automatic"),
-    minTokens: z.int().nonnegative(),
-    stepTokens: z.int().positive(),
-    key: z.boolean(),
-    idleSeconds: z.int().positive(),
+    minTokens,
+    stepTokens,
+    key: z.boolean().describe("Whether a key helps to find it again."),
+    idleSeconds,
   }),
   z.strictObject({
     kind: z.literal("marks"),
-    style: z.enum(["cache_control", "prompt_cache_breakpoint"]),
-    minTokens: z.int().nonnegative(),
-    maxMarks: z.int().positive(),
-    ttlSeconds: z.array(z.int().positive()).min(1),
-    lookback: z.int().positive(),
+    style: z.enum(["cache_control", "prompt_cache_breakpoint"]).describe("Which mark it understands."),
+    minTokens,
+    maxMarks: z.int().positive().describe("Marks in one request."),
+    ttlSeconds: z.array(z.int().positive()).min(1).describe("The lifetimes there are."),
+    lookback: z.int().positive().describe("How many blocks before a mark are searched for an earlier one."),
   }),
-  z.strictObject({
-    kind: z.literal("keyed"),
-    minTokens: z.int().nonnegative(),
-    stepTokens: z.int().positive(),
-    idleSeconds: z.int().positive(),
-  }),
-  z.strictObject({ kind: z.literal("local"), stepTokens: z.int().positive() }),
+  z.strictObject({ kind: z.literal("keyed"), minTokens, stepTokens, idleSeconds }),
+  z.strictObject({ kind: z.literal("local"), stepTokens }),
 ]);
 
 const reasoningContract = z.strictObject({
-  kind: z.enum(["none", "effort", "budget", "adaptive"]),
-  efforts: z.array(z.string()),
-  defaultEffort: z.string().exactOptional(),
-  off: z.enum(["disabled", "between_tools", "none"]).exactOptional(),
+  kind: z
+    .enum(["none", "effort", "budget", "adaptive"])
+    .describe("`none`; `effort` (a word); `budget` (of tokens); `adaptive` (the model decides, a word says how hard)."),
+  efforts: z.array(z.string()).describe("The words it takes, weakest first."),
+  defaultEffort: z.string().exactOptional().describe("The word that holds when none is said."),
+  off: z
+    .enum(["disabled", "between_tools", "none"])
+    .exactOptional()
+    .describe("How to say that it shall not; absent when that cannot be said."),
 });
 
 const row = z
@@ -135,13 +141,15 @@ const row = z
     input: z
       .array(z.enum(["text", "image", "document", "audio"]))
       .optional()
-      .describe("What it reads."),
+      .describe("What it reads: `text`, `image`, `document`, `audio`."),
     cache: cacheContract.optional().describe("How its prompt cache wants to be spoken to."),
     reasoning: reasoningContract.optional().describe("Whether and how it reasons."),
     sampling: z
       .enum(["free", "none", "effort-none-only", "temperature-xor-top-p"])
       .optional()
-      .describe("Which sampling parameters it takes."),
+      .describe(
+        "Which sampling parameters it takes: `free`, `none`, `effort-none-only` (while it does not reason), `temperature-xor-top-p`.",
+      ),
     temperatureMax: z.number().positive().optional().describe("Upper end of `temperature`."),
     forcedTools: z.boolean().optional().describe("False when a forced `tool_choice` is refused."),
     prefill: z.boolean().optional().describe("Whether the last message may be the assistant's."),
@@ -153,7 +161,7 @@ const row = z
     toolCallIds: z
       .literal("nine-alphanumerics")
       .optional()
-      .describe("Set for servers that check Mistral's form of tool-call ids."),
+      .describe("`nine-alphanumerics` for servers that check Mistral's form of tool-call ids."),
     tokenRatio: z
       .number()
       .positive()
@@ -161,14 +169,12 @@ const row = z
       .describe("Its tokens per token of o200k_base. Change when estimates are off."),
     auto: z.boolean().optional().describe("Whether `auto` considers it when `policy.targets` is not set."),
     retires: z.iso.date().optional().describe("The day on which its vendor shuts it down."),
-    prices: z.array(datedRates).optional(),
+    prices: z.array(datedRates).optional().describe("What it costs, and from which day on: `price` rows with `from`."),
     source: z.string().optional(),
     verifiedOn: z.iso.date().optional(),
     note: z.string().optional(),
   })
   .describe("What is true of a model. Whatever is given replaces what the table says.");
-
-export const modelRow: z.ZodType<ModelRow> = row;
 
 export const modelsFile: z.ZodType<ModelsFile> = z.strictObject({
   caches: z.record(z.string(), cacheContract),
@@ -198,10 +204,13 @@ export const configuredModelRow: z.ZodType<ConfiguredModelRow> = row
         "Self-hosted: what the hardware that serves it costs per hour, all of it together. Needs `tokensPerSecond`. A token of input then costs gpuHourUsd / 3600 / prefill / utilization, one of output gpuHourUsd / 3600 / decode / utilization, one read from cache nothing.",
       ),
     tokensPerSecond: z
-      .strictObject({ prefill: z.number().positive(), decode: z.number().positive() })
+      .strictObject({
+        prefill: z.number().positive().describe("Tokens of prompts per second."),
+        decode: z.number().positive().describe("Tokens of answers per second."),
+      })
       .optional()
       .describe(
-        "Measured at the load you run: tokens per second that the whole server reads (prefill) and writes (decode).",
+        "Measured at as many parallel calls as you run: tokens per second that the whole server reads while it only reads (prefill), and writes while it only writes (decode).",
       ),
     utilization: z
       .number()

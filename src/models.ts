@@ -3,6 +3,7 @@
  *
  * Unknown stays unknown: a model that nobody prices has no price, and is shown as unpriced.
  */
+import { hash } from "node:crypto";
 import { findProvider, type ModelInfo, type ModelPrice } from "@pydantic/genai-prices";
 import { RECORD_DEFAULTS, type DatedPrice, type ModelRecord, type ModelTable } from "./model.ts";
 import { modelsFile, type ConfiguredModelRow, type ModelRow, type PriceRow, type RatesRow } from "./models-schema.ts";
@@ -98,7 +99,16 @@ function withRow(base: ModelRecord, row: ModelRow, source: string): ModelRecord 
 }
 
 function datedPrice(id: string, row: PriceRow, source: string): DatedPrice {
-  return { from: row.from ?? SINCE_EVER, price: priceOf(`${source}:${id}@${row.from ?? "always"}`, row) };
+  const name = `${source}:${id}@${row.from ?? "always"}`;
+  // Prices of the table never change once they are told; the config's do, without a date: a row must still name the one it was paid at.
+  const version = source === "table" ? name : `${name}#${fingerprint(row)}`;
+  return { from: row.from ?? SINCE_EVER, price: priceOf(version, row) };
+}
+
+function fingerprint(row: PriceRow): string {
+  const { version: _version, ...price } = priceOf("", row);
+  const text = JSON.stringify(price, (_key, value: unknown) => (typeof value === "bigint" ? String(value) : value));
+  return hash("sha256", text, "hex").slice(0, 8);
 }
 
 /** A price as people write it (dollars per million tokens) as the one we count with. */
@@ -142,8 +152,9 @@ function fallbackPrice(kind: string, model: string, atMs: number): Price | undef
   if (found === undefined || prices === undefined) return undefined;
   const input = prices["input_mtok"];
   const output = prices["output_mtok"];
-  // Free tiers and models billed by another unit are not prices of tokens.
-  if (input === undefined || output === undefined) return undefined;
+  // Free tiers and models billed by another unit are not prices of tokens; tokens of sound and pictures that have a price of
+  // their own are not told apart by our buckets.
+  if (input === undefined || output === undefined || Object.keys(prices).some(isOtherToken)) return undefined;
   const thresholds = new Set(
     Object.values(prices).flatMap((price) => (typeof price === "object" ? price.tiers.map((tier) => tier.start) : [])),
   );
@@ -183,6 +194,12 @@ const GENAI_UNITS = {
   cacheWriteOther: "cache_write_mtok",
   output: "output_mtok",
 } as const satisfies Record<keyof Rates, string>;
+
+const GENAI_UNIT_NAMES: readonly string[] = Object.values(GENAI_UNITS);
+
+function isOtherToken(unit: string): boolean {
+  return unit.endsWith("_mtok") && !GENAI_UNIT_NAMES.includes(unit);
+}
 
 function genaiRates(prices: ModelPrice, promptTokens: number): Rates {
   const rates: Partial<Record<keyof Rates, bigint>> = {};

@@ -1,5 +1,5 @@
 /** What a request needs of whoever answers it: filters targets before any policy runs. */
-import type { ChatRequest, JsonObject, Part } from "./chat.ts";
+import type { ChatRequest, JsonObject, Part, ToolChoice } from "./chat.ts";
 import type { ModelRecord } from "./model.ts";
 
 /** What a request needs of whoever answers it. `dialect`: can only be said in the client's own. `input`: the model must read it. */
@@ -30,9 +30,14 @@ export function needs(request: ChatRequest): readonly Need[] {
   for (const tool of opaque) {
     add(`the tool ${tool.kind}`, opaque.length === request.tools.length ? "dialect" : "better-in-dialect");
   }
-  if (request.toolChoice?.type === "required" || request.toolChoice?.type === "named")
-    add("a forced tool choice", "forced-tools");
+  if (forcesTools(request.toolChoice)) add("a forced tool choice", "forced-tools");
   return [...found.values()];
+}
+
+function forcesTools(choice: ToolChoice | undefined): boolean {
+  return (
+    choice?.type === "required" || choice?.type === "named" || (choice?.type === "subset" && choice.mode === "required")
+  );
 }
 
 /** A server-side thread: the messages before are at the provider, so that nobody else knows them. */

@@ -121,16 +121,18 @@ export function createTargets(
     if (found !== undefined) return found;
     throw new GatewayError(
       "model-not-found",
-      whyNotFound(name, { kinds, table, names: [...aliases.keys(), ...list().map((model) => model.id)] }),
+      whyNotFound(name, { kinds, table, instances, names: [...aliases.keys(), ...list().map((model) => model.id)] }),
       {
         param: "model",
         code: "model_not_found",
       },
     );
   };
+  // A target whose provider is not configured here (told at the start) is no reason to do without the others.
+  const thereOf = (names: readonly string[]): readonly Target[] => names.flatMap((name) => named(name) ?? []);
   const auto = (): readonly Target[] => {
     const names = config.policy.targets;
-    if (names !== undefined) return names.flatMap((name) => (aliases.get(name) ?? [name]).map(one));
+    if (names !== undefined) return thereOf(names.flatMap((name) => aliases.get(name) ?? [name]));
     const day = new Date(now()).toISOString().slice(0, 10);
     return instances.flatMap((instance) => autoModels(instance, table, day).map((model) => target(instance, model)));
   };
@@ -154,7 +156,10 @@ export function createTargets(
   return {
     resolve(model) {
       const alias = aliases.get(model);
-      if (alias !== undefined) return { targets: alias.map(one), explicit: alias.length === 1 };
+      if (alias !== undefined) {
+        const targets = thereOf(alias);
+        return { targets: targets.length > 0 ? targets : alias.map(one), explicit: alias.length === 1 };
+      }
       if (model !== AUTO && !model.startsWith(`${AUTO}:`)) return { targets: [one(model)], explicit: true };
       const targets = auto();
       if (targets.length === 0) throw noAutoTargets(instances);
@@ -230,9 +235,11 @@ function homeOf(model: string, instances: readonly Instance[], table: ModelTable
 }
 
 function autoModels(instance: Instance, table: ModelTable, day: string): readonly string[] {
-  const rows = table.all().filter((row) => row.auto === true && holds(row, instance));
+  const isOwn = (row: ModelRecord) => instance.models.some((record) => record.id === row.id);
+  const rows = table.all().filter((row) => row.auto === true && holds(row, instance) && !isOwn(row));
   const lives = (record: ModelRecord) => record.retires === undefined || record.retires > day;
-  return [...new Set([...instance.models, ...rows].filter(lives).map((record) => record.id))];
+  const own = instance.models.filter((record) => record.auto !== false);
+  return [...new Set([...own, ...rows].filter(lives).map((record) => record.id))];
 }
 
 function described(target: Target): string {
@@ -257,6 +264,7 @@ function noAutoTargets(instances: readonly Instance[]): GatewayError {
 }
 
 interface Known {
+  readonly instances: readonly ProviderInstance[];
   readonly kinds: readonly Provider[];
   readonly table: ModelTable;
   readonly names: readonly string[];
@@ -266,6 +274,8 @@ function whyNotFound(name: string, known: Known): string {
   const shown = `\`${name.slice(0, 128)}\``;
   const row = known.table.find(name);
   const prefix = name.includes("/") ? name.slice(0, name.indexOf("/")) : undefined;
+  if (known.instances.some((instance) => instance.name === prefix))
+    return `${shown} names no model; say \`${prefix}/<model-id>\``;
   const kind = known.kinds.find((provider) => provider.kind === (row?.provider ?? prefix));
   if (kind !== undefined) {
     const variable = kind.needsKey ? kind.environment.apiKey : kind.environment.baseUrl;

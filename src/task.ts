@@ -30,45 +30,49 @@ const SESSION_HEADERS: readonly (readonly string[])[] = [
 
 /**
  * @param namespace Whose tasks these are (the caller's name): the same opening of two callers is two tasks.
- * @throws GatewayError when an explicit id or class has characters that an id may not have.
+ * @throws GatewayError when a header of ours names an id or a class with characters that it may not have.
  */
 export function identifyTask(request: ChatRequest, headers: Pick<Headers, "get">, namespace: string): Task {
-  const className = explicit(
-    headers.get("x-sluice-task-class") ?? metadataText(request, "task_class"),
-    "x-sluice-task-class",
-  );
-  const named = explicit(headers.get("x-sluice-task") ?? undefined, "x-sluice-task");
+  const className =
+    explicit(headers.get("x-sluice-task-class"), "x-sluice-task-class") ?? metadataWord(request, "task_class");
+  const named = explicit(headers.get("x-sluice-task"), "x-sluice-task");
   if (named !== undefined) return { id: named, className, source: "header" };
-  const fromMetadata = metadataText(request, "task");
-  if (fromMetadata !== undefined)
-    return { id: explicit(fromMetadata, "metadata.task") ?? "", className, source: "metadata" };
+  const fromMetadata = metadataWord(request, "task");
+  if (fromMetadata !== undefined) return { id: fromMetadata, className, source: "metadata" };
   const session = sessionOf(request, headers);
   if (session !== undefined) return { id: session, className, source: "agent-session" };
   const opening = hash("sha256", `${namespace}\u0000${openingText(request)}`, "base64url").slice(0, 22);
   return { id: `t-${opening}`, className, source: "prefix" };
 }
 
-function explicit(value: string | undefined, where: string): string | undefined {
-  if (value === undefined || value === "") return undefined;
+/** An empty word says nothing. */
+function explicit(value: string | null, header: string): string | undefined {
+  if (value === null || value === "") return undefined;
   if (TASK_ID.test(value)) return value;
   throw new GatewayError(
     "invalid-request",
-    `\`${where}\` may hold letters, digits and . _ : - only, at most 128 characters`,
-    { param: where },
+    `\`${header}\` may hold letters, digits and . _ : - only, at most 128 characters`,
+    { param: header },
   );
 }
 
-function metadataText(request: ChatRequest, key: string): string | undefined {
+/** Metadata is the application's own, too: what cannot be an id was not meant for us, and is no mistake. */
+function metadataWord(request: ChatRequest, key: string): string | undefined {
   const value = request.metadata?.[key];
-  return typeof value === "string" ? value : undefined;
+  return typeof value === "string" && TASK_ID.test(value) ? value : undefined;
 }
 
 function sessionOf(request: ChatRequest, headers: Pick<Headers, "get">): string | undefined {
   for (const names of SESSION_HEADERS) {
     const values = names.map((name) => headers.get(name)).filter((value) => value !== null && TASK_ID.test(value));
-    if (values.length > 0) return values.join(":").slice(0, 128);
+    if (values.length > 0) return shortened(values.join(":"));
   }
   return sessionInEndUser(request.endUser);
+}
+
+/** Cut off, two long ids with one beginning would become one. */
+function shortened(id: string): string {
+  return TASK_ID.test(id) ? id : `s-${hash("sha256", id, "base64url").slice(0, 22)}`;
 }
 
 /** Claude Code also writes its session into the end-user id, as JSON text `{"session_id": …}`. */

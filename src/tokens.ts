@@ -5,25 +5,35 @@
  */
 import type { ChatRequest, JsonValue, MediaSource, Message, Part, Tool } from "./chat.ts";
 
-/** Estimated tokens of a text. Linear in its length; of a long one every other stretch is read and counts twice. */
+/**
+ * Estimated tokens of a text, never more than it has characters. Linear in its length; of a long one every other stretch is read
+ * and counts twice.
+ */
 export function estimateTokens(text: string): number {
-  if (text.length <= SAMPLED_FROM) return Math.ceil(hundredthsOf(text, 0, text.length) / 100);
+  return Math.min(text.length, Math.ceil(hundredthsIn(text) / 100));
+}
+
+function hundredthsIn(text: string): number {
+  if (text.length <= SHORT) return hundredthsOfShort(text);
+  if (text.length <= SAMPLED_FROM) return hundredthsOf(text);
   let hundredths = 0;
   for (let start = 0; start < text.length; start += 2 * STRETCH) {
     const end = Math.min(start + STRETCH, text.length);
     const stands = Math.min(start + 2 * STRETCH, text.length) - start;
-    hundredths += (hundredthsOf(text, start, end) * stands) / (end - start);
+    hundredths += (hundredthsOf(text.slice(start, end)) * stands) / (end - start);
   }
-  return Math.ceil(hundredths / 100);
+  return hundredths;
 }
 
+/** Up to here writing a text out as bytes costs more than it saves. */
+const SHORT = 64;
 const SAMPLED_FROM = 8_192;
 const STRETCH = 512;
 
-function hundredthsOf(text: string, start: number, end: number): number {
+function hundredthsOfShort(text: string): number {
   let hundredths = 0;
   let state = BETWEEN;
-  for (let index = start; index < end; index += 1) {
+  for (let index = 0; index < text.length; index += 1) {
     const step = STEPS[state + kindOf(text.charCodeAt(index))]!;
     hundredths += step & COST_BITS;
     state = step >> COST_WIDTH;
@@ -31,8 +41,55 @@ function hundredthsOf(text: string, start: number, end: number): number {
   return hundredths;
 }
 
+const ENCODER = new TextEncoder();
+/** Where a text's bytes stand while they are counted. */
+const BYTES = new Uint8Array(3 * SAMPLED_FROM);
+
+/**
+ * Four places of the text at once: each character waits for the state that the one before it left, and a processor has nothing
+ * else to do meanwhile. A third of the time of one after the other, and the same count.
+ */
+function hundredthsOf(text: string): number {
+  const length = ENCODER.encodeInto(text, BYTES).written;
+  const quarter = length >> 2;
+  const second = quarter;
+  const third = second + quarter;
+  const fourth = third + quarter;
+  let hundredths = 0;
+  let state1 = BETWEEN;
+  let state2 = stateAt(second);
+  let state3 = stateAt(third);
+  let state4 = stateAt(fourth);
+  for (let index = 0; index < quarter; index += 1) {
+    const step1 = STEPS[state1 + BYTE_KINDS[BYTES[index]!]!]!;
+    const step2 = STEPS[state2 + BYTE_KINDS[BYTES[second + index]!]!]!;
+    const step3 = STEPS[state3 + BYTE_KINDS[BYTES[third + index]!]!]!;
+    const step4 = STEPS[state4 + BYTE_KINDS[BYTES[fourth + index]!]!]!;
+    hundredths += (step1 & COST_BITS) + (step2 & COST_BITS) + (step3 & COST_BITS) + (step4 & COST_BITS);
+    state1 = step1 >> COST_WIDTH;
+    state2 = step2 >> COST_WIDTH;
+    state3 = step3 >> COST_WIDTH;
+    state4 = step4 >> COST_WIDTH;
+  }
+  for (let index = fourth + quarter; index < length; index += 1) {
+    const step = STEPS[state4 + BYTE_KINDS[BYTES[index]!]!]!;
+    hundredths += step & COST_BITS;
+    state4 = step >> COST_WIDTH;
+  }
+  return hundredths;
+}
+
+/** What the bytes before leave. No state remembers more of them than a long run of letters has. */
+function stateAt(start: number): number {
+  let state = BETWEEN;
+  for (let index = Math.max(0, start - LETTERS_MAX - 1); index < start; index += 1) {
+    state = STEPS[state + BYTE_KINDS[BYTES[index]!]!]! >> COST_WIDTH;
+  }
+  return state;
+}
+
 function kindOf(code: number): number {
-  if (code < 128) return ASCII_KINDS[code]!;
+  if (code < 128) return BYTE_KINDS[code]!;
   return code < FIRST_CJK ? OTHER : CJK;
 }
 
@@ -44,16 +101,25 @@ const LINE = 4;
 const MARK = 5;
 const CJK = 6;
 const OTHER = 7;
-const KINDS = 8;
+/** A character of two UTF-16 units, which is as much as two of CJK. */
+const PAIR = 8;
+const KINDS = 9;
 /** Han, kana, hangul and what lies above them. */
 const FIRST_CJK = 0x2e80;
 
-const ASCII_KINDS: Uint8Array = Uint8Array.from({ length: 128 }, (_, code) => {
-  if (code >= 97 && code <= 122) return LOWER;
-  if (code >= 65 && code <= 90) return UPPER;
-  if (code >= 48 && code <= 57) return DIGIT;
-  if (code === 32) return SPACE;
-  return code < 32 ? LINE : MARK;
+/** By byte of UTF-8, whose first one tells of which kind a character is. */
+const BYTE_KINDS: Uint8Array = Uint8Array.from({ length: 256 }, (_, byte) => {
+  if (byte >= 97 && byte <= 122) return LOWER;
+  if (byte >= 65 && byte <= 90) return UPPER;
+  if (byte >= 48 && byte <= 57) return DIGIT;
+  if (byte < 32) return LINE;
+  if (byte === 32) return SPACE;
+  if (byte < 128) return MARK;
+  // The further bytes of a character: they cost nothing and change nothing, as a space after it would.
+  if (byte < 0xc0) return SPACE;
+  // U+3000 and what follows begins with E3.
+  if (byte < 0xe3) return OTHER;
+  return byte < 0xf0 ? CJK : PAIR;
 });
 
 // What came before: nothing that goes on, a run of line ends or of marks, a run of digits or of letters and how long it is.
@@ -94,6 +160,7 @@ for (let state = 0; state < STATES; state += 1) {
   set(MARK, state === IN_MARKS ? 0 : 81, IN_MARKS);
   set(CJK, 66, BETWEEN);
   set(OTHER, 29, BETWEEN);
+  set(PAIR, 132, BETWEEN);
 }
 
 /** A message's role and borders. */
@@ -161,12 +228,18 @@ function toolTokens(tool: Tool): number {
   return MESSAGE_TOKENS + text * TOOL_FACTOR;
 }
 
-/** Longest text inside an opaque value that is read as prompt: longer ones are files in base64. */
+/** Longest text inside an opaque value that is read as prompt: longer ones are files. */
 const OPAQUE_TEXT_MAX = 100_000;
+/** What files in base64 begin with, or are all along; prose has a space before. */
+const FILE_TEXT = /^(?:data:[\w.+-]+\/|[\w+/=-]{512})/;
+
+function isFile(text: string): boolean {
+  return text.length > OPAQUE_TEXT_MAX || (text.length >= 512 && FILE_TEXT.test(text));
+}
 
 /** Tokens of a value as JSON text, without writing it. */
 function jsonTokens(value: JsonValue | undefined): number {
-  if (typeof value === "string") return value.length > OPAQUE_TEXT_MAX ? IMAGE_TOKENS : estimateTokens(value) + 1;
+  if (typeof value === "string") return isFile(value) ? IMAGE_TOKENS : estimateTokens(value) + 1;
   if (typeof value !== "object" || value === null) return 2;
   let tokens = 1;
   if (Array.isArray(value)) {

@@ -1,11 +1,12 @@
 /**
  * Where a prompt's prefixes end: one hash per border (tools, each message), canonical, in the caller's namespace.
  *
- * Canonical means by value: without cache marks, key order or string-or-array form, because agents' prefixes are stable as
- * values and not as bytes. Each hash covers everything before it, so equal hashes are equal prefixes.
+ * Canonical means by value: without cache marks and string-or-array form, because agents' prefixes are stable as values and not
+ * as bytes. The order of keys in a schema or in a call's arguments stays: the model sees it, so another order is another prefix.
+ * Each hash covers everything before it, so equal hashes are equal prefixes.
  */
 import { hash } from "node:crypto";
-import type { ChatRequest, Message, Part, Tool } from "../chat.ts";
+import type { CacheMark, ChatRequest, JsonValue, Message, Part, Tool } from "../chat.ts";
 import { estimateTokens } from "../tokens.ts";
 
 export interface Boundary {
@@ -17,6 +18,8 @@ export interface Border {
   readonly hash: string;
   /** Estimated tokens (o200k) from the start of the prompt up to here. */
   readonly tokens: number;
+  /** Whether the client marked this very place as the end of a prefix to be cached. */
+  readonly marked: boolean;
 }
 
 /** Longest prefixes are the ones worth finding: only the last so many borders of a prompt are kept. */
@@ -26,13 +29,15 @@ export function placeBoundary(request: ChatRequest, namespace: string): Boundary
   const borders: Border[] = [];
   let chain = hash("sha256", namespace, "base64url");
   let tokens = 0;
-  const add = (text: string) => {
+  const add = (text: string, mark: CacheMark | undefined) => {
     chain = hash("sha256", `${chain}\u0000${text}`, "base64url");
     tokens += estimateTokens(text);
-    borders.push({ hash: chain, tokens });
+    borders.push({ hash: chain, tokens, marked: mark !== undefined });
   };
-  if (request.tools.length > 0) add(request.tools.map(toolText).join("\u0001"));
-  for (const message of request.messages) add(messageText(message));
+  // A tool that is offered only is no part of the prompt; once it is loaded it stands among the others, and is none either.
+  const rendered = request.tools.filter((tool) => tool.type === "opaque" || tool.deferred !== true);
+  if (rendered.length > 0) add(rendered.map(toolText).join("\u0001"), markOn(rendered.at(-1)));
+  for (const message of request.messages) add(messageText(message), message.parts.at(-1)?.cache);
   return { borders: borders.slice(-BORDERS_MAX) };
 }
 
@@ -46,10 +51,14 @@ export function openingText(request: ChatRequest): string {
   return texts.join("\u0001");
 }
 
+function markOn(tool: Tool | undefined): CacheMark | undefined {
+  return tool?.type === "function" ? tool.cache : undefined;
+}
+
 function toolText(tool: Tool): string {
   return tool.type === "function"
     ? `${tool.name}\u0002${tool.description ?? ""}\u0002${JSON.stringify(tool.parameters ?? null)}`
-    : JSON.stringify(tool.value);
+    : unmarked(tool.value);
 }
 
 function messageText(message: Message): string {
@@ -74,6 +83,14 @@ function partText(part: Part): string {
       return `audio\u0002${part.data}`;
     case "opaque":
       // A block that is not part of the prompt's meaning (a billing note) would part prefixes that are the same.
-      return part.volatile === true ? "" : JSON.stringify(part.value);
+      return part.volatile === true ? "" : unmarked(part.value);
   }
+}
+
+/** Fields by which dialects mark the end of a prefix; a mark moves on with every turn. */
+const MARKS: ReadonlySet<string> = new Set(["cache_control", "prompt_cache_breakpoint"]);
+
+/** A value that only its dialect knows, as JSON text without the marks on it. */
+function unmarked(value: JsonValue): string {
+  return JSON.stringify(value, (key, inner: unknown) => (MARKS.has(key) ? undefined : inner));
 }

@@ -14,11 +14,20 @@ export const cheapestTask: Policy = {
   name: "cheapest-task",
   choose(_request, _task, candidates) {
     const order = candidates.toSorted((one, other) => rank(one) - rank(other) || byCost(one, other));
-    const compared = order.slice(0, COMPARED_MAX).map(told).join(" < ");
+    const compared = order
+      .slice(0, COMPARED_MAX)
+      .map((candidate, index) => before(order[index - 1], candidate) + told(candidate));
     const rest = order.length - COMPARED_MAX;
-    return { order, reason: `cheapest-task: ${compared}${rest > 0 ? `, ${rest} more` : ""}` };
+    return { order, reason: `cheapest-task: ${compared.join("")}${rest > 0 ? `, ${rest} more` : ""}` };
   },
 };
+
+/** How one stands to the next: by cost, or before it for another reason (bound, resting, unpriced), which the notes tell. */
+function before(one: Candidate | undefined, next: Candidate): string {
+  if (one === undefined) return "";
+  if (rank(one) !== rank(next) || one.expectedCost === undefined || next.expectedCost === undefined) return ", then ";
+  return one.expectedCost < next.expectedCost ? " < " : " = ";
+}
 
 /** Equal costs keep the config's order, as sorting is stable. */
 function byCost(one: Candidate, other: Candidate): number {
