@@ -39,21 +39,51 @@ export function createApp(dependencies: RouteDependencies): Hono<Bindings> {
   app.get("/", (context) =>
     context.text("Sluice, an inference gateway. Point your SDK's base URL here; see /v1/models.\n"),
   );
+  refuseOtherMethods(app);
   app.notFound((context) =>
     context.json(
-      {
-        type: "error",
-        error: {
-          type: "not_found_error",
-          message: `${context.req.method} ${context.req.path.slice(0, 200)} is not served here; POST /v1/chat/completions and POST /v1/messages are`,
-          code: "not_found",
-          param: null,
-        },
-      },
+      errorBody(
+        "not_found_error",
+        "not_found",
+        `${context.req.method} ${context.req.path.slice(0, 200)} is not served here; POST /v1/chat/completions and POST /v1/messages are`,
+      ),
       404,
     ),
   );
   return app;
+}
+
+/** Every path that is served for some method says so to the others. `OPTIONS` allows nothing to other websites. */
+function refuseOtherMethods(app: Hono<Bindings>): void {
+  const methods = new Map<string, Set<string>>();
+  for (const { path, method } of app.routes) {
+    if (method === "ALL") continue;
+    const known = methods.get(path) ?? new Set(["OPTIONS"]);
+    known.add(method);
+    if (method === "GET") known.add("HEAD");
+    methods.set(path, known);
+  }
+  for (const [path, known] of methods) {
+    const allow = [...known].toSorted().join(", ");
+    app.all(path, (context) =>
+      context.req.method === "OPTIONS"
+        ? context.body(null, 204, { allow })
+        : context.json(
+            errorBody(
+              "invalid_request_error",
+              "method_not_allowed",
+              `${context.req.method} is not served at ${context.req.path.slice(0, 200)}; ${allow} are`,
+            ),
+            405,
+            { allow },
+          ),
+    );
+  }
+}
+
+/** What is refused before a dialect is known has the fields that both official SDKs read. */
+function errorBody(type: string, code: string, message: string): object {
+  return { type: "error", error: { type, message, code, param: null } };
 }
 
 /** The same keys as on the chat surfaces, for what reads the ledger and the metrics. */
@@ -63,10 +93,9 @@ function keyed(setup: () => Setup): MiddlewareHandler<Bindings> {
       authenticate(context.req.raw.headers, setup().keys);
     } catch (error) {
       if (!(error instanceof GatewayError)) throw error;
-      return context.json(
-        { type: "error", error: { type: "authentication_error", message: error.message, code: "invalid_api_key" } },
-        401,
-      );
+      return error.status === 401
+        ? context.json(errorBody("authentication_error", "invalid_api_key", error.message), 401)
+        : context.json(errorBody("permission_error", "forbidden", error.message), 403);
     }
     await next();
     return undefined;

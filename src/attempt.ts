@@ -9,15 +9,16 @@ import type { AnswerError, ChatEvent, Loss } from "./chat.ts";
 import type { Bindings } from "./binding.ts";
 import type { Breakers } from "./breaker.ts";
 import type { Dialect } from "./dialects/dialect.ts";
-import { classify, GatewayError, mayRetrySame } from "./errors.ts";
+import { GatewayError, mayRetrySame } from "./errors.ts";
 import type { Exchange } from "./exchange.ts";
 import { outgoing, type Outgoing } from "./lane.ts";
 import type { Ledger, Reservation } from "./ledger.ts";
-import { Meter, statusOf } from "./meter.ts";
+import { Meter } from "./meter.ts";
 import type { Decision } from "./policies/policy.ts";
 import { decoded, readWhole, StreamReader, watched, type Piece } from "./read.ts";
 import type { Candidate } from "./target.ts";
 import type { Task } from "./task.ts";
+import { errorSaid, isPassable, retryAfter } from "./upstream-error.ts";
 import { UpstreamFailure, type Deadlines, type Upstream, type UpstreamAnswer, type UpstreamBody } from "./upstream.ts";
 
 export interface AttemptSettings {
@@ -107,6 +108,7 @@ export async function firstAnswer(
       refusal = result;
       if (signal.aborted) return refusal;
       if (!isLast && result.error.nextTarget) break;
+      if (tried >= settings.attemptsMax) return refusal;
       if (!(await waited(result.error, again, settings, signal, dependencies))) return refusal;
     }
   }
@@ -248,29 +250,15 @@ function refusedBy(
 ): Refusal {
   const { candidate, meter, outgoing: made } = answered;
   const said = made.dialect.readError(answer.status, bytes);
-  const kind = classify(answer.status, said);
-  const retryAfterMs = retryAfter(answer.headers, dependencies.now());
-  const error =
-    kind === "upstream-credential"
-      ? new GatewayError(
-          kind,
-          `the provider refused this gateway's credential for ${candidate.target.instance.name}; its operator must fix it`,
-        )
-      : new GatewayError(kind, said.message, {
-          status: answer.status >= 400 ? answer.status : 502,
-          ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-          ...(said.code === undefined ? {} : { code: said.code }),
-          ...(said.param === undefined ? {} : { param: said.param }),
-          ...(said.type === undefined ? {} : { type: said.type }),
-          ...(said.details === undefined ? {} : { details: said.details }),
-        });
-  meter.failed({ kind, status: error.status, mayBill: false });
+  const { instance } = candidate.target;
+  const error = errorSaid(said, instance, retryAfter(answer.headers, dependencies.now()));
+  meter.failed({ kind: error.kind, status: error.status, mayBill: false });
   const passable =
     made.lane === "same" &&
-    kind !== "upstream-credential" &&
+    error.kind !== "upstream-credential" &&
     said.ours !== true &&
-    !leaksKey(bytes, candidate) &&
-    answer.status >= 400;
+    answer.status >= 400 &&
+    isPassable(bytes, instance);
   return {
     kind: "refused",
     error,
@@ -280,26 +268,15 @@ function refusedBy(
   };
 }
 
-/** Some providers quote the credential they refuse: such an answer is never passed on. */
-function leaksKey(bytes: Uint8Array, candidate: Candidate): boolean {
-  const key = candidate.target.instance.settings.apiKey;
-  return key !== undefined && key.length >= 8 && Buffer.from(bytes).includes(key);
-}
-
 /** A 200 that is no answer: an error event first, garbage, nothing at all. */
 function brokenAnswer(said: AnswerError, candidate: Candidate, meter: Meter): Refusal {
-  const kind = said.ours === true ? "upstream-failed" : classify(statusOf(said), said);
-  const error = new GatewayError(kind, said.message, {
-    status: said.ours === true ? 502 : statusOf(said),
-    ...(said.code === undefined ? {} : { code: said.code }),
-    ...(said.type === undefined ? {} : { type: said.type }),
-  });
-  meter.failed({ kind, status: error.status, mayBill: true });
+  const error = errorSaid(said, candidate.target.instance, undefined);
+  meter.failed({ kind: error.kind, status: error.status, mayBill: true });
   return { kind: "refused", error, candidate, recorded: true, verbatim: undefined };
 }
 
 function settleFailed(meter: Meter, error: GatewayError, mayBill: boolean): void {
-  if (error.kind === "canceled") meter.canceled();
+  if (error.kind === "canceled") meter.canceled(mayBill);
   else meter.failed({ kind: error.kind, status: error.status, mayBill });
 }
 
@@ -360,16 +337,4 @@ function reservationOf(
     startedAtMs,
     estimate: candidate.expectedCost,
   };
-}
-
-/** `retry-after-ms`, or `retry-after` in seconds or as a date, as milliseconds from now. */
-function retryAfter(headers: UpstreamAnswer["headers"], nowMs: number): number | undefined {
-  const exact = Number(headers["retry-after-ms"] ?? Number.NaN);
-  if (Number.isFinite(exact) && exact >= 0) return exact;
-  const value = headers["retry-after"];
-  if (typeof value !== "string") return undefined;
-  const seconds = Number(value);
-  if (Number.isFinite(seconds)) return Math.max(0, seconds * 1000);
-  const at = Date.parse(value);
-  return Number.isNaN(at) ? undefined : Math.max(0, at - nowMs);
 }

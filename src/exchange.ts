@@ -102,12 +102,18 @@ function hasControlCharacter(text: string): boolean {
 /**
  * Who calls, by the key it shows (`Authorization: Bearer` or `x-api-key`).
  *
- * With no keys configured anybody on the loopback interface may call, and whatever credential they send is ignored.
+ * With no keys configured anybody on the loopback interface may call, and whatever credential they send is ignored. That interface
+ * is also within reach of every website that the machine's user visits: so the call must be addressed to a name of the machine
+ * itself, which a name that was made to point here (DNS rebinding) is not, and must not come from a page of another site.
  *
- * @throws GatewayError `unauthenticated`
+ * @throws GatewayError `unauthenticated`, `forbidden`
  */
 export function authenticate(headers: Pick<Headers, "get">, keys: readonly ClientKey[]): Caller {
-  if (keys.length === 0) return { name: undefined };
+  if (keys.length === 0) {
+    requireLoopback("Host", headers.get("host"));
+    requireLoopback("Origin", headers.get("origin"));
+    return { name: undefined };
+  }
   const bearer = /^bearer\s+(.+)$/i.exec(headers.get("authorization") ?? "")?.[1];
   const shown = headers.get("x-api-key") ?? bearer;
   if (shown === undefined || shown.trim() === "") {
@@ -124,6 +130,17 @@ export function authenticate(headers: Pick<Headers, "get">, keys: readonly Clien
   }
   if (found === undefined) throw new GatewayError("unauthenticated", "the API key is not one that this gateway knows");
   return { name: found.name };
+}
+
+/** @param value A host with or without its port, or an origin; absent where no browser speaks. */
+function requireLoopback(name: string, value: string | null): void {
+  if (value === null) return;
+  const host = /^(?:https?:\/\/)?(\[[^\]]*\]|[^:/]*)(?::\d+)?$/i.exec(value)?.[1]?.toLowerCase() ?? "";
+  if (/^(?:(?:[^.]+\.)*localhost\.?|127(?:\.\d{1,3}){3}|\[::1\])$/.test(host)) return;
+  throw new GatewayError(
+    "forbidden",
+    `without client keys only this machine is served, by its own names (localhost, 127.0.0.1): the ${name} header is another. Set keys (SLUICE_API_KEYS) to be called by other names or from websites`,
+  );
 }
 
 /**
@@ -146,7 +163,7 @@ export function readNodeBody(incoming: IncomingMessage, bodyBytesMax: number): P
         chunks.push(chunk);
         return;
       }
-      incoming.pause();
+      // What follows is read and dropped, as far as the reply's `end` allows it: a client that is still sending reads nothing.
       chunks.length = 0;
       reject(tooLarge(bodyBytesMax));
     });

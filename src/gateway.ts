@@ -242,19 +242,31 @@ class Line implements Client {
     if (first.kind === "refused") return this.#refuse(first);
     this.#overheadMs = first.meter.overheadMs;
     const headers = (extra: ReplyHeaders) => this.#headers(first, extra);
-    if (first.kind === "whole") {
-      relayWhole(first, exchange, this, headers);
-    } else {
-      this.#dependencies.metrics.streamOpened();
-      try {
-        await relayStream(first, exchange, this, headers, {
-          costComment: exchange.headers.get("x-sluice-cost-comment") === "true",
-        });
-      } finally {
-        this.#dependencies.metrics.streamClosed();
-      }
+    try {
+      if (first.kind === "whole") relayWhole(first, exchange, this, headers);
+      else await this.#stream(first, exchange, headers);
+    } catch (error) {
+      // The row is the attempt's own: it was sent, and may be billed.
+      first.meter.failed({ kind: "internal", status: 500, mayBill: true });
+      if (first.kind === "stream") first.body.abort();
+      this.#tell(this.#unexpected(error));
     }
     this.#logged(first.meter.entry?.outcome ?? "open", first.meter.entry?.status ?? 0);
+  }
+
+  async #stream(
+    first: Extract<FirstAnswer, { kind: "stream" }>,
+    exchange: Exchange,
+    headers: (extra: ReplyHeaders) => ReplyHeaders,
+  ): Promise<void> {
+    const { metrics } = this.#dependencies;
+    metrics.streamOpened();
+    try {
+      const costComment = exchange.headers.get("x-sluice-cost-comment") === "true";
+      await relayStream(first, exchange, this, headers, { costComment });
+    } finally {
+      metrics.streamClosed();
+    }
   }
 
   /** The answer's own headers: ours, and those of the upstream that say something to its clients. */
@@ -293,25 +305,29 @@ class Line implements Client {
       });
       this.#call.reply.end(verbatim.bytes);
     }
+    if (error.kind === "internal") this.#unexpected(error.cause ?? error);
     if (!refusal.recorded) this.#record(error);
-    this.#logged(error.kind, error.status);
+    this.#logged(this.#gone ? "canceled" : error.kind, error.status);
   }
 
   /** What we refuse ourselves, and what we did not expect. */
   #reject(thrown: unknown): void {
-    const error =
-      thrown instanceof GatewayError
-        ? thrown
-        : new GatewayError("internal", "the gateway failed; its log has the reason", { cause: thrown });
-    if (error.kind === "internal") {
-      this.#dependencies.log.error("internal", {
-        exchange: this.#id,
-        message: String((thrown as Error)?.stack ?? thrown),
-      });
-    }
+    const error = this.#unexpected(thrown);
     this.#tell(error);
     this.#record(error);
     this.#logged(error.kind, error.status);
+  }
+
+  /** What nobody foresaw is logged, and told without its reason. */
+  #unexpected(thrown: unknown): GatewayError {
+    if (thrown instanceof GatewayError && thrown.kind !== "internal") return thrown;
+    this.#dependencies.log.error("internal", {
+      exchange: this.#id,
+      message: String((thrown as Error)?.stack ?? thrown),
+    });
+    return thrown instanceof GatewayError
+      ? thrown
+      : new GatewayError("internal", "the gateway failed; its log has the reason", { cause: thrown });
   }
 
   #tell(error: GatewayError): void {
@@ -324,6 +340,8 @@ class Line implements Client {
     const body = JSON.stringify(dialect.writeError(error, this.#id));
     reply.start(error.status, {
       ...retryHeaders(error),
+      // Who comes again on this connection would meet the same gateway.
+      ...(error.kind === "shutting-down" ? { connection: "close" } : {}),
       ...this.#ownHeaders(),
       "content-type": "application/json",
       "content-length": String(Buffer.byteLength(body)),
@@ -397,7 +415,7 @@ function retryHeaders(error: GatewayError): Record<string, string> {
   return error.status === 429 ? { "retry-after": "1" } : {};
 }
 
-/** Header values are Latin-1 without controls; names of models may be anything. */
+/** Readable in any header; names of models may be anything, half a surrogate pair included. */
 function headerText(text: string): string {
-  return text.replace(/[^\x21-\x7e]/g, (character) => encodeURIComponent(character));
+  return text.toWellFormed().replace(/[^\x21-\x7e]/gu, (character) => encodeURIComponent(character));
 }

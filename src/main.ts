@@ -47,12 +47,11 @@ async function run(config: Config, arguments_: readonly string[]): Promise<void>
   const log = createLog(config.log.level, (line) => process.stderr.write(line));
   for (const warning of config.warnings) log.warn("config", { warning });
   const sandbox = config.providers.length === 0 ? await startSandbox({ host: "127.0.0.1", port: 0 }) : undefined;
-  const sluice = await createSluice({
-    config: withSandbox(config, sandbox),
-    kinds: providerKinds,
-    ledgerPath: join(config.data, "ledger.sqlite"),
-    log,
-  });
+  const sluice = await opened(withSandbox(config, sandbox), log);
+  if (sluice === undefined) {
+    await sandbox?.close();
+    return;
+  }
   const server = await listening(createApp(sluice), config);
   if (server === undefined) {
     await sluice.close();
@@ -65,6 +64,17 @@ async function run(config: Config, arguments_: readonly string[]): Promise<void>
     process.once(signal, () => {
       void stop(sluice, server, sandbox, log).then(() => process.exit(0));
     });
+  }
+}
+
+/** @returns nothing when the ledger cannot be had; the reason has been said. */
+async function opened(config: Config, log: Log): Promise<Sluice | undefined> {
+  try {
+    return await createSluice({ config, kinds: providerKinds, ledgerPath: join(config.data, "ledger.sqlite"), log });
+  } catch (error) {
+    process.stderr.write(`Sluice cannot start: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.exitCode = 1;
+    return undefined;
   }
 }
 
@@ -109,7 +119,7 @@ function reload(sluice: Sluice, sandbox: RunningSandbox | undefined, arguments_:
   }
 }
 
-/** Refuse new calls, let the running ones end, write the ledger, go. */
+/** Refuse new calls (by an answer: the port stays open), let the running ones end, write the ledger, go. */
 async function stop(
   sluice: Sluice,
   server: RunningServer,
@@ -121,9 +131,8 @@ async function stop(
     log.warn("drain-cut", { calls: sluice.gateway.inFlight });
     server.cut();
   }, DRAIN_MS_MAX);
-  const closed = server.close();
   await sluice.gateway.drain();
-  await closed;
+  await server.close();
   clearTimeout(late);
   await sluice.close();
   await sandbox?.close();

@@ -3,7 +3,7 @@
  * the answer ends: complete, canceled or failed.
  */
 import type { Boundary } from "./cache/boundary.ts";
-import type { AnswerError, ChatEvent, FinishReason, Loss } from "./chat.ts";
+import type { ChatEvent, FinishReason, Loss } from "./chat.ts";
 import type { Bindings } from "./binding.ts";
 import type { ErrorKindName } from "./errors.ts";
 import type { CostBasis, LedgerEntry, Outcome, Reservation, UsageBasis } from "./ledger.ts";
@@ -25,6 +25,8 @@ export interface MeterOptions {
 
 /** Characters per token assumed for delivered text whose upstream never reported a count (English prose, o200k). */
 const CHARACTERS_PER_TOKEN = 4;
+/** The smallest frame is taken to be little but its envelope (ids, model, keys), as far as envelopes go: the rest of it is text. */
+const ENVELOPE_BYTES_MAX = 1_024;
 
 export interface Failure {
   readonly kind: ErrorKindName;
@@ -124,8 +126,16 @@ export class Meter {
     );
   }
 
-  /** The client left. What was delivered is billed, and so is the prompt: never nothing. */
-  canceled(): void {
+  /**
+   * The client left. What was delivered is billed, and so is the prompt: never nothing.
+   *
+   * @param mayBill False when the request had not been sent yet.
+   */
+  canceled(mayBill = true): void {
+    if (!mayBill) {
+      this.#settle("canceled", 499, "canceled", UNKNOWN_USAGE, "unknown", undefined, "not-billed");
+      return;
+    }
     if (this.#finish !== undefined && this.#usage.output !== undefined && this.#usage.inputUncached !== undefined) {
       this.complete();
       return;
@@ -186,7 +196,8 @@ export class Meter {
 
   /** What the upstream did not say, from what was seen: our count of the prompt, and the output that passed by. */
   #estimated(usage: Usage): Usage {
-    const weighed = this.#frames === 0 ? 0 : this.#frameBytes - this.#frameBytesMin * this.#frames + this.#frames;
+    const envelopeBytes = Math.min(this.#frameBytesMin, ENVELOPE_BYTES_MAX);
+    const weighed = this.#frames === 0 ? 0 : this.#frameBytes - envelopeBytes * this.#frames + this.#frames;
     const delivered = Math.max(this.#frames, Math.ceil((weighed + this.#characters) / CHARACTERS_PER_TOKEN));
     return {
       ...usage,
@@ -195,12 +206,20 @@ export class Meter {
     };
   }
 
-  /** What it means that no cached-token count came is the provider's to say. */
+  /**
+   * What it means that a count did not come with the others: a class of write that nobody spoke of was not billed, and whether a
+   * read was is the provider's to say.
+   */
   #withAbsent(usage: Usage): Usage {
-    const { provider } = this.#options.candidate.target.instance;
-    if (usage.cacheRead !== undefined || usage.inputUncached === undefined || provider.absentCacheRead === "unknown")
-      return usage;
-    return { ...usage, cacheRead: 0 };
+    if (usage.inputUncached === undefined) return usage;
+    const absentRead = this.#options.candidate.target.instance.provider.absentCacheRead === "zero" ? 0 : undefined;
+    return {
+      ...usage,
+      cacheRead: usage.cacheRead ?? absentRead,
+      cacheWrite5m: usage.cacheWrite5m ?? 0,
+      cacheWrite1h: usage.cacheWrite1h ?? 0,
+      cacheWriteOther: usage.cacheWriteOther ?? 0,
+    };
   }
 
   #learn(signature: string): void {
@@ -221,9 +240,4 @@ function plausible(usage: Usage): Usage {
     output: count(usage.output),
     reasoning: count(usage.reasoning),
   };
-}
-
-/** The status that fits an error seen inside an answer. */
-export function statusOf(error: AnswerError): number {
-  return error.status >= 400 && error.status <= 599 ? error.status : 502;
 }

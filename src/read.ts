@@ -11,6 +11,7 @@ export interface Piece {
   readonly bytes: Uint8Array | undefined;
   readonly isDelta: boolean;
   readonly usageOnly: boolean;
+  readonly paddingBytes?: number;
 }
 
 /** @throws UpstreamFailure when it breaks or is larger than the bound. */

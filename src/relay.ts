@@ -8,9 +8,9 @@ import type { ChatEvent } from "./chat.ts";
 import type { Encoder } from "./dialects/dialect.ts";
 import { GatewayError } from "./errors.ts";
 import type { Exchange } from "./exchange.ts";
-import { statusOf } from "./meter.ts";
 import type { Piece } from "./read.ts";
 import type { Reply, ReplyHeaders } from "./reply.ts";
+import { errorSaid, quotesKey } from "./upstream-error.ts";
 import { usdText } from "./usage.ts";
 import type { UpstreamFailure } from "./upstream.ts";
 
@@ -24,6 +24,8 @@ export interface Client {
 
 /** How long a stream that has said its finish is read on for its usage, once nobody listens. */
 const DRAIN_MS = 2_000;
+/** How long what a provider may send after the terminal mark (comments, its connection's end) is waited for. */
+const TRAILING_MS = 100;
 
 type WholeAnswer = Extract<FirstAnswer, { kind: "whole" }>;
 type StreamAnswer = Extract<FirstAnswer, { kind: "stream" }>;
@@ -62,7 +64,9 @@ export function relayWhole(
   client.reply.end(body);
 }
 
-/** @returns when the answer has ended for both sides. */
+/**
+ * @returns when the answer has ended for the client, and its row is settled. Rejects, both done, when a codec threw: it must not.
+ */
 export function relayStream(
   first: StreamAnswer,
   exchange: Exchange,
@@ -70,9 +74,14 @@ export function relayStream(
   headers: (extra: ReplyHeaders) => ReplyHeaders,
   options: { readonly costComment: boolean },
 ): Promise<void> {
-  return new Promise((resolve) => {
-    new StreamRelay(first, exchange, client, options.costComment, resolve).run(headers);
+  return new Promise((resolve, reject) => {
+    new StreamRelay(first, exchange, client, options.costComment, { resolve, reject }).run(headers);
   });
+}
+
+interface Settle {
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
 }
 
 class StreamRelay {
@@ -80,17 +89,18 @@ class StreamRelay {
   readonly #exchange: Exchange;
   readonly #client: Client;
   readonly #costComment: boolean;
-  readonly #resolve: () => void;
+  readonly #settle: Settle;
   readonly #encoder: Encoder | undefined;
   #over = false;
   #drain: NodeJS.Timeout | undefined;
+  #trailing: NodeJS.Timeout | undefined;
 
-  constructor(first: StreamAnswer, exchange: Exchange, client: Client, costComment: boolean, resolve: () => void) {
+  constructor(first: StreamAnswer, exchange: Exchange, client: Client, costComment: boolean, settle: Settle) {
     this.#first = first;
     this.#exchange = exchange;
     this.#client = client;
     this.#costComment = costComment;
-    this.#resolve = resolve;
+    this.#settle = settle;
     this.#encoder = first.outgoing.lane === "translated" ? encoderFor(exchange, first.losses) : undefined;
   }
 
@@ -106,13 +116,27 @@ class StreamRelay {
       200,
       headers({ "content-type": type, "cache-control": "no-cache", "x-accel-buffering": "no" }),
     );
-    this.#pieces(pieces);
+    this.#guarded(() => this.#pieces(pieces));
     if (this.#over) return;
     reader.run({
-      pieces: (more) => this.#pieces(more),
-      end: () => this.#end(),
+      pieces: (more) => this.#guarded(() => this.#pieces(more)),
+      end: () => {
+        clearTimeout(this.#trailing);
+        this.#guarded(() => this.#end());
+      },
       error: (failure) => this.#broken(failure),
     });
+  }
+
+  #guarded(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      if (this.#over) return;
+      this.#first.meter.failed({ kind: "internal", status: 500, mayBill: true });
+      this.#first.body.abort();
+      this.#finish(error);
+    }
   }
 
   #pieces(pieces: readonly Piece[]): void {
@@ -123,7 +147,8 @@ class StreamRelay {
       if (broken !== undefined) return this.#fail(out, piece, broken);
       if (this.#encoder === undefined) {
         if (piece.bytes !== undefined && !(piece.usageOnly && this.#first.outgoing.hidesUsage)) out.push(piece.bytes);
-        if (piece.isDelta && piece.bytes !== undefined) this.#first.meter.weigh(piece.bytes.length);
+        if (piece.isDelta && piece.bytes !== undefined)
+          this.#first.meter.weigh(piece.bytes.length - (piece.paddingBytes ?? 0));
       }
       for (const event of piece.events) {
         if (this.#encoder !== undefined) out.push(this.#encoder.push(event));
@@ -131,6 +156,22 @@ class StreamRelay {
       }
     }
     this.#write(out);
+    if (this.#first.meter.entry !== undefined) this.#said();
+  }
+
+  /** Everything was said. A client that waits for the end must not wait for a provider that holds its connection open. */
+  #said(): void {
+    if (this.#over || this.#trailing !== undefined) return;
+    const { body } = this.#first;
+    const abort = () => {
+      this.#guarded(() => this.#end());
+      body.abort();
+    };
+    this.#trailing = setTimeout(abort, TRAILING_MS);
+    if (this.#encoder === undefined) return;
+    // Nothing that follows would be written. The rest is left to end by itself, so that the connection can be used again.
+    body.resume();
+    this.#end();
   }
 
   #write(out: readonly (Uint8Array | string)[]): void {
@@ -156,22 +197,19 @@ class StreamRelay {
 
   /** An error event: the upstream's own passes as it is in its own dialect; anything else is said in the client's. */
   #fail(out: readonly (Uint8Array | string)[], piece: Piece, event: Extract<ChatEvent, { type: "error" }>): void {
-    const { error } = event;
-    const status = statusOf(error);
-    const kind = status === 504 ? "upstream-timeout" : "upstream-failed";
-    const passes = this.#encoder === undefined && error.ours !== true && piece.bytes !== undefined;
-    const own = () =>
-      this.#exchange.dialect.errorEvent(
-        new GatewayError(kind, error.message, {
-          status,
-          ...(error.type === undefined ? {} : { type: error.type }),
-          ...(error.code === undefined ? {} : { code: error.code }),
-        }),
-        this.#exchange.id,
-      );
+    const { instance } = this.#first.candidate.target;
+    const error = errorSaid(event.error, instance, undefined);
     const before = joined(out);
     if (before !== undefined && !this.#client.gone) this.#client.reply.write(before);
-    this.#stop(kind, status, passes && piece.bytes !== undefined ? Buffer.from(piece.bytes).toString("utf8") : own());
+    const passes =
+      this.#encoder === undefined &&
+      event.error.ours !== true &&
+      event.error.foreign !== true &&
+      piece.bytes !== undefined &&
+      !quotesKey(Buffer.from(piece.bytes).toString("utf8"), instance) &&
+      error.kind !== "upstream-credential";
+    const last = passes ? piece.bytes : this.#exchange.dialect.errorEvent(error, this.#exchange.id);
+    this.#stop(error.kind, error.status, last);
   }
 
   #broken(failure: UpstreamFailure): void {
@@ -180,7 +218,7 @@ class StreamRelay {
     this.#stop(failure.kind, error.status, this.#exchange.dialect.errorEvent(error, this.#exchange.id));
   }
 
-  #stop(kind: GatewayError["kind"], status: number, last: string): void {
+  #stop(kind: GatewayError["kind"], status: number, last: Uint8Array | string): void {
     if (kind === "canceled" || this.#client.gone) this.#first.meter.canceled();
     else this.#first.meter.failed({ kind, status, mayBill: true });
     this.#first.body.abort();
@@ -204,10 +242,14 @@ class StreamRelay {
     this.#finish();
   }
 
-  #finish(): void {
+  /** @param thrown What a codec threw. */
+  #finish(thrown?: unknown): void {
     this.#over = true;
     clearTimeout(this.#drain);
-    this.#resolve();
+    // Where the answer is complete, what its provider may still send is waited for.
+    if (this.#first.meter.entry?.outcome !== "complete") clearTimeout(this.#trailing);
+    if (thrown === undefined) this.#settle.resolve();
+    else this.#settle.reject(thrown);
   }
 }
 

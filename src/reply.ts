@@ -4,7 +4,7 @@
  * Never a web stream on Node's path: under a client that does not read, a naive bridge grew by hundreds of megabytes, while
  * `write` with `drain` holds what one socket holds.
  */
-import type { ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 
 export type ReplyHeaders = Readonly<Record<string, string>>;
 
@@ -18,12 +18,18 @@ export interface Reply {
   /** The answer is complete. */
   end(bytes?: Uint8Array | string): void;
   /** The answer broke off: says so with `last` (an in-band error event) and breaks the connection, so that it cannot pass for an end. */
-  fail(last: string): void;
+  fail(last: Uint8Array | string): void;
   /** Called each time the client has caught up after `write` returned false. */
   onDrain(listener: () => void): void;
   /** Called once when the client leaves before `end` has been flushed. */
   onGone(listener: () => void): void;
 }
+
+/** How long a client may take to read why its answer broke off. */
+const FLUSH_MS = 5_000;
+/** How long a client that was refused while it sent its body may go on sending, and how long it may pause. */
+const SENDING_MS = 30_000;
+const SENDING_IDLE_MS = 500;
 
 /** On Node: straight to the socket. */
 export function nodeReply(response: ServerResponse): Reply {
@@ -34,20 +40,29 @@ export function nodeReply(response: ServerResponse): Reply {
     },
     start(status, headers) {
       started = true;
-      response.writeHead(status, headers);
+      response.writeHead(status, sendable(headers));
     },
     write(bytes) {
       return response.destroyed ? true : response.write(bytes);
     },
     end(bytes) {
       if (response.destroyed) return;
-      if (bytes === undefined) response.end();
-      else response.end(bytes);
+      if (response.req.complete) {
+        if (bytes === undefined) response.end();
+        else response.end(bytes);
+        return;
+      }
+      if (bytes !== undefined) response.write(bytes);
+      whenSent(response.req, () => response.end());
     },
     fail(last) {
       if (response.destroyed) return;
-      // `end()` would write the terminating chunk: a clean finish. Flush what explains the failure, then cut.
-      response.write(last, () => response.destroy());
+      // `end()` would write the terminating chunk: a clean finish. Flush what explains the failure, then cut; a client that does
+      // not read is cut without it.
+      const cut = () => response.destroy();
+      const timer = setTimeout(cut, FLUSH_MS).unref();
+      response.once("close", () => clearTimeout(timer));
+      response.write(last, cut);
     },
     onDrain(listener) {
       response.on("drain", listener);
@@ -59,6 +74,46 @@ export function nodeReply(response: ServerResponse): Reply {
     },
   };
 }
+
+/** A header of the upstream's in another script (a request id, say) would be refused by Node, and the whole answer with it. */
+function sendable(headers: ReplyHeaders): Record<string, string> {
+  const sent: Record<string, string> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    sent[name] = UNSENDABLE.test(value) ? value.replaceAll(new RegExp(UNSENDABLE, "gu"), "?") : value;
+  }
+  return sent;
+}
+
+const UNSENDABLE = /[^\t\x20-\x7e\x80-\xff]/u;
+
+/**
+ * Reads and drops what is left of a request's body, within bounds. Closing the connection under a client that is still sending
+ * resets it, and the answer is lost with it.
+ */
+function whenSent(request: IncomingMessage, done: () => void): void {
+  let idle: NodeJS.Timeout | undefined;
+  const finish = () => {
+    clearTimeout(idle);
+    clearTimeout(total);
+    request.off("data", more);
+    request.off("close", finish);
+    request.off("end", finish);
+    done();
+  };
+  const more = () => {
+    clearTimeout(idle);
+    idle = setTimeout(finish, SENDING_IDLE_MS);
+  };
+  const total = setTimeout(finish, SENDING_MS);
+  more();
+  request.on("data", more);
+  request.once("end", finish);
+  request.once("close", finish);
+  request.resume();
+}
+
+/** Chunks that may wait for the reader of a fetch Response. */
+const QUEUE_CHUNKS = 16;
 
 /** As a fetch Response: `response` resolves when the head is known. */
 export function fetchReply(signal: AbortSignal | undefined): {
@@ -74,6 +129,8 @@ export function fetchReply(signal: AbortSignal | undefined): {
   let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
   let drain: () => void = () => {};
   let gone: (() => void)[] = [];
+  let failing = false;
+  const breakOff = () => controller?.error(new Error("the answer broke off"));
   const leave = () => {
     if (ended) return;
     ended = true;
@@ -96,12 +153,15 @@ export function fetchReply(signal: AbortSignal | undefined): {
           start: (own) => {
             controller = own;
           },
-          pull: () => drain(),
+          pull: (own) => {
+            if (!failing) drain();
+            else if (own.desiredSize === QUEUE_CHUNKS) breakOff();
+          },
           cancel: leave,
         },
-        { highWaterMark: 16 },
+        { highWaterMark: QUEUE_CHUNKS },
       );
-      resolve(new Response(status === 204 ? null : body, { status, headers }));
+      resolve(new Response(status === 204 ? null : body, { status, headers: sendable(headers) }));
     },
     write(bytes) {
       if (ended) return true;
@@ -117,10 +177,11 @@ export function fetchReply(signal: AbortSignal | undefined): {
     },
     fail(last) {
       if (ended) return;
-      if (last.length > 0) controller?.enqueue(text.encode(last));
       ended = true;
-      // The fetch form of a broken connection. What was queued before is still delivered first by closing late.
-      controller?.close();
+      // The fetch form of a broken connection. An error discards what is queued: it waits until that has been read.
+      failing = true;
+      if (last.length > 0) controller?.enqueue(bytesOf(last));
+      if (controller?.desiredSize === QUEUE_CHUNKS) breakOff();
     },
     onDrain(listener) {
       drain = listener;

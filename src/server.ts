@@ -28,6 +28,9 @@ const HEADERS_MS = 80_000;
 /** A whole request, its body included. */
 const REQUEST_MS = 300_000;
 
+/** While closing: how often connections that have become idle are closed. */
+const IDLE_CHECK_MS = 50;
+
 /**
  * @throws the listen error (`EADDRINUSE` …).
  * @example
@@ -59,12 +62,25 @@ export function startServer(
 }
 
 function running(server: Server, url: string): RunningServer {
+  // Node counts a connection that never had a request as busy: opened in advance, it would hold up the end.
+  const unused = new Set<Socket>();
+  server.on("connection", (socket) => {
+    unused.add(socket);
+    socket.once("close", () => unused.delete(socket));
+  });
+  server.on("request", ({ socket }) => unused.delete(socket));
   return {
     url,
     close: () =>
       new Promise((resolve) => {
-        server.close(() => resolve());
+        // Node closes what is idle now; a connection whose last answer is still on its way would be kept alive after it.
+        const idle = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS);
+        server.close(() => {
+          clearInterval(idle);
+          resolve();
+        });
         server.closeIdleConnections();
+        for (const socket of unused) socket.destroy();
       }),
     cut: () => server.closeAllConnections(),
   };

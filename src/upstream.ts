@@ -66,6 +66,7 @@ export class UpstreamFailure extends Error {
 export interface Upstream {
   /** Resolves at the answer's head. @throws UpstreamFailure */
   send(request: UpstreamRequest): Promise<UpstreamAnswer>;
+  /** Cuts what still runs, and who still waits for a connection. */
   close(): Promise<void>;
 }
 
@@ -85,7 +86,7 @@ export function createUpstream(options: { readonly connectMs: number }): Upstrea
   });
   return {
     send: (request) => send(agent, request),
-    close: () => agent.close(),
+    close: () => agent.destroy(),
   };
 }
 

@@ -371,7 +371,7 @@ describe("a whole answer", () => {
       false,
       losses,
     );
-    expect(JSON.parse(text)).toMatchObject({ content: [{ type: "tool_use", id: "a", name: "f", input: {} }] });
+    expect(JSON.parse(text)).toMatchObject({ content: [{ type: "tool_use", id: "a", name: "f", input: { _raw: '{"a":' } }] });
     expect(losses).toMatchObject([{ field: "tool-arguments" }]);
   });
 

@@ -84,11 +84,15 @@ export function json(value: unknown, status = 200, headers: Readonly<Record<stri
   };
 }
 
-/** A whole stream in pieces of `chunkBytes`, each a write of its own. */
-export function stream(bytes: Uint8Array | string, chunkBytes = Number.POSITIVE_INFINITY): Script {
+/** A whole body in pieces of `chunkBytes`, each a write of its own. */
+export function stream(
+  bytes: Uint8Array | string,
+  chunkBytes = Number.POSITIVE_INFINITY,
+  type = "text/event-stream; charset=utf-8",
+): Script {
   return async (outgoing) => {
     const buffer = Buffer.from(bytes);
-    outgoing.writeHead(200, { "content-type": "text/event-stream; charset=utf-8" });
+    outgoing.writeHead(200, { "content-type": type });
     for (let at = 0; at < buffer.length && !outgoing.destroyed; at += chunkBytes) {
       outgoing.write(buffer.subarray(at, at + Math.min(chunkBytes, buffer.length - at)));
       await new Promise((resolve) => void setImmediate(resolve));

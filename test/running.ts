@@ -90,11 +90,11 @@ export async function startGateway(options: RunningOptions): Promise<RunningGate
   };
 }
 
-/** Polls: what is waited for happens on sockets, and nothing tells of it. @throws after five seconds. */
-export async function until(holds: () => boolean): Promise<void> {
-  const deadline = performance.now() + 5_000;
-  while (!holds()) {
-    if (performance.now() > deadline) throw new Error("what was waited for did not happen within 5 s");
+/** Polls: what is waited for happens on sockets, and nothing tells of it. @throws when it has not happened in time. */
+export async function until(holds: () => boolean | Promise<boolean>, waitMsMax = 10_000): Promise<void> {
+  const deadline = performance.now() + waitMsMax;
+  while (!(await holds())) {
+    if (performance.now() > deadline) throw new Error(`what was waited for did not happen within ${waitMsMax} ms`);
     await new Promise((resolve) => void setTimeout(resolve, 2));
   }
 }

@@ -26,18 +26,23 @@ export function closedLoop(name: string, title: string, shape: LoopShape, goals:
     unit: "µs CPU/request",
     goals,
     fresh: false,
-    measure: (contender, bench) => measure(contender, shape, bench),
+    measure: (contender, bench) => measureLoop(contender, shape, bench),
   };
 }
 
-async function measure(contender: Contender, shape: LoopShape, bench: Bench): Promise<Sample> {
+/** Also what warms a contender up. */
+export async function measureLoop(
+  contender: Contender,
+  shape: LoopShape,
+  bench: Pick<Bench, "warmMs" | "windowMs">,
+): Promise<Sample> {
   const errors = new Errors();
   let answered = 0;
-  let isOver = false;
+  const over = new AbortController();
   const connections = Array.from({ length: shape.connections }, () => new Connection(contender));
   const loops = connections.map(async (connection) => {
     const request = new RequestBytes(contender.port, contender.usual, shape.behaviour, shape.bodyBytes);
-    while (!isOver && errors.count < ERRORS_MAX) {
+    while (!over.signal.aborted && errors.count < ERRORS_MAX) {
       try {
         const problem = whatIsWrong(await connection.ask(request.numbered(contender.asked)), shape.behaviour);
         if (problem === undefined) answered += 1;
@@ -54,7 +59,7 @@ async function measure(contender: Contender, shape: LoopShape, bench: Bench): Pr
   const requests = answered - before.answered;
   const usedMs = cpuMs(contender.pid) - before.cpuMs;
   const seconds = (performance.now() - startedAt) / 1000;
-  isOver = true;
+  over.abort();
   const late = setTimeout(() => {
     for (const connection of connections) connection.leave();
   }, LAST_MS_MAX);

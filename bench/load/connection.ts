@@ -45,9 +45,9 @@ export class AnswerReader {
         case "head": {
           const end = data.indexOf(HEAD_END, at);
           if (end < 0) return this.#keep(data, at);
-          this.#begin(data.toString("latin1", at, end + 2));
+          const isEmpty = this.#begin(data.toString("latin1", at, end + 2));
           at = end + HEAD_END.length;
-          if (this.#state === "length" && this.#remaining === 0) return this.#complete(data, at);
+          if (isEmpty) return this.#complete(data, at);
           break;
         }
         case "length":
@@ -89,7 +89,8 @@ export class AnswerReader {
     this.#rest = data.subarray(at);
   }
 
-  #begin(head: string): void {
+  /** @returns whether there is no body. */
+  #begin(head: string): boolean {
     this.#status = Number(head.slice(9, 12));
     this.#bytes = 0;
     this.#lineFeeds = 0;
@@ -99,11 +100,11 @@ export class AnswerReader {
     if (length !== undefined) {
       this.#state = "length";
       this.#remaining = Number(length);
-    } else if (/\r\ntransfer-encoding: *chunked\r/i.test(head)) {
-      this.#state = "size";
-    } else {
-      throw new Error("an answer has neither a length nor chunks");
+      return this.#remaining === 0;
     }
+    if (!/\r\ntransfer-encoding: *chunked\r/i.test(head)) throw new Error("an answer has neither a length nor chunks");
+    this.#state = "size";
+    return false;
   }
 
   #take(data: Buffer, at: number): number {

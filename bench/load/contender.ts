@@ -35,6 +35,8 @@ export interface Setting {
 
 export interface Kind {
   readonly name: string;
+  /** Whether it becomes faster while it runs, as what is compiled on the way does. */
+  readonly warmsUp: boolean;
   /** Version and form, in a few words; or why it cannot take part. */
   find(): { readonly about: string } | { readonly missing: string };
   /** @throws Error when it does not start. */

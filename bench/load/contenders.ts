@@ -20,6 +20,7 @@ const BY_PATH = {
 /** The real process with everything on: client key, priced model, ledger in a file, metrics. */
 const sluice: Kind = {
   name: "sluice",
+  warmsUp: true,
   find: () => ({ about: `${versionIn(fileURLToPath(new URL("../../", import.meta.url)))}, full work` }),
   async start(setting) {
     const port = await freePort();
@@ -48,6 +49,7 @@ const sluice: Kind = {
 
 const floor: Kind = {
   name: "floor",
+  warmsUp: true,
   find: () => ({ about: "node:http + undici, bytes only" }),
   async start(setting) {
     const port = await freePort();
@@ -64,6 +66,7 @@ const floor: Kind = {
 const NGINX = "/usr/sbin/nginx";
 const nginx: Kind = {
   name: "nginx",
+  warmsUp: false,
   find() {
     if (!existsSync(NGINX)) return { missing: `there is no ${NGINX}` };
     const version = /nginx\/([\d.]+)/.exec(spawnSync(NGINX, ["-v"], { encoding: "utf8" }).stderr)?.[1];
@@ -110,6 +113,7 @@ http {
 const PORTKEY_PACKAGE = "@portkey-ai/gateway";
 const portkey: Kind = {
   name: "portkey",
+  warmsUp: true,
   find() {
     const folder = portkeyFolder();
     if (folder === undefined) return { missing: `PORTKEY_DIR names no folder with ${PORTKEY_PACKAGE} installed` };

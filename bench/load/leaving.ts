@@ -43,20 +43,14 @@ async function measure(contender: Contender, bench: Bench): Promise<Sample> {
   const { open: worked } = await bench.upstream.stats();
   const leftAt = performance.now();
   for (const left of [streams, calls, queued]) left.leave();
-  let open = worked;
-  let lastMs = 0;
-  while (open > 0 && lastMs < LIMIT_MS) {
-    await sleep(5);
-    open = (await bench.upstream.stats()).open;
-    lastMs = performance.now() - leftAt;
-  }
-  const sent = await sentFromQueue(bench.hole, LIMIT_MS - (performance.now() - leftAt));
+  const [closed, sent] = await Promise.all([closing(bench, leftAt), sentFromQueue(bench.hole)]);
+  const { open } = closed;
   const errors = [streams, calls, queued].find((each) => each.errors.count > 0)?.errors;
   // Not reached, or not reached any more: then there was less to leave than there should have been.
   const problem = worked === all ? errors?.first : `the upstream was working on ${worked} of ${all} calls`;
   const isDone = open === 0 && sent === 0;
   return {
-    value: isDone ? lastMs : Number.POSITIVE_INFINITY,
+    value: isDone ? closed.lastMs : Number.POSITIVE_INFINITY,
     others: {
       "closed %": (100 * (all - open + QUEUED - sent)) / (all + QUEUED),
       "streaming or waiting %": (100 * (all - open)) / all,
@@ -67,10 +61,23 @@ async function measure(contender: Contender, bench: Bench): Promise<Sample> {
   };
 }
 
-/** Lets the queued calls through, if there still are any, and counts those that are sent for nobody. */
-async function sentFromQueue(hole: Hole, waitMs: number): Promise<number> {
+/** Until nothing is worked on, or the limit. */
+async function closing(bench: Bench, leftAt: number): Promise<{ readonly open: number; readonly lastMs: number }> {
+  for (;;) {
+    const { open } = await bench.upstream.stats();
+    const lastMs = performance.now() - leftAt;
+    if (open === 0 || lastMs >= LIMIT_MS) return { open, lastMs };
+    await sleep(5);
+  }
+}
+
+/**
+ * Lets the queued calls through, if there still are any, and counts those that are sent for nobody. The kernel asks for a connection
+ * again a second after it first did, so that the limit is long enough to see them.
+ */
+async function sentFromQueue(hole: Hole): Promise<number> {
+  await sleep(SETTLE_MS);
   hole.open();
-  // The kernel asks again for a connection after a second, and then after two more.
-  await sleep(Math.max(waitMs, SETTLE_MS));
+  await sleep(LIMIT_MS - SETTLE_MS);
   return hole.arrived();
 }

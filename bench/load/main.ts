@@ -10,7 +10,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { whatIsWrong } from "./closed-loop.ts";
+import { measureLoop, whatIsWrong, type LoopShape } from "./closed-loop.ts";
 import { Connection } from "./connection.ts";
 import { CLIENT_KEY, RequestBytes, type Contender, type Kind } from "./contender.ts";
 import { kinds } from "./contenders.ts";
@@ -33,14 +33,21 @@ interface Options {
 const OWN = "sluice";
 const SECONDS_MAX = 30;
 const ROUNDS_MAX = 20;
-/** Of the first round; the later ones find everything compiled. */
-const FIRST_WARM_MS = 1_000;
+/** Of a scenario's first round; the later ones find its code compiled. */
+const FIRST_WARM_MS = 500;
 const WARM_MS = 250;
+/** Compilers take their time, as long as thousands of calls. */
+const WARM_UP: readonly (readonly [LoopShape, number])[] = [
+  [{ behaviour: "whole", bodyBytes: 2_048, connections: 32 }, 4_000],
+  [{ behaviour: "burst", bodyBytes: 2_048, connections: 32 }, 2_000],
+];
+/** Rounds of what needs a process of its own: it has few calls to be noisy with, and takes long. */
+const FRESH_ROUNDS_MAX = 2;
 /** No round begins after this; longer windows and more rounds extend it in proportion. */
 const RUN_MS_MAX = 240_000;
 /** For one measurement, besides its window. */
 const MEASURE_MS_MAX = 60_000;
-const DEFAULT_SECONDS = 1.2;
+const DEFAULT_SECONDS = 1;
 const DEFAULT_ROUNDS = 3;
 
 interface Run {
@@ -73,10 +80,17 @@ async function main(): Promise<void> {
   const present = await findContenders(run);
   print(`${options.rounds} rounds, windows of ${options.seconds} s, medians over rounds\n\n`);
   const kept = new Map<Kind, Contender>();
-  for (const { kind } of present) kept.set(kind, await started(kind, run, upstream.port, options.profile));
+  if (options.chosen.some((scenario) => !scenario.fresh)) {
+    for (const { kind } of present) kept.set(kind, await startedWarm(kind, run));
+  }
   const results: { scenario: Scenario; summaries: readonly Summary[] }[] = [];
   for (const scenario of options.chosen) {
-    const summaries = await measured(scenario, kept, run);
+    const summaries = await measured(
+      scenario,
+      present.map(({ kind }) => kind),
+      kept,
+      run,
+    );
     results.push({ scenario, summaries });
     print(`${scenarioText(scenario, OWN, summaries)}\n`);
   }
@@ -153,34 +167,47 @@ function started(kind: Kind, run: Run, holePort: number, profile?: string): Prom
   return kind.start({ cores: run.cores, upstreamPort: run.upstream.port, holePort, folder, profile });
 }
 
+async function startedWarm(kind: Kind, run: Run): Promise<Contender> {
+  const contender = await started(kind, run, run.upstream.port, run.options.profile);
+  if (!kind.warmsUp) return contender;
+  for (const [shape, warmMs] of WARM_UP) await within(measureLoop(contender, shape, { warmMs, windowMs: 0 }));
+  return contender;
+}
+
 /** In turns, and each round another one begins. */
-async function measured(scenario: Scenario, kept: ReadonlyMap<Kind, Contender>, run: Run): Promise<readonly Summary[]> {
-  const order = [...kept];
-  const samples = new Map<Kind, Sample[]>(order.map(([kind]) => [kind, []]));
-  for (let round = 0; round < run.options.rounds && performance.now() < run.endsAt; round += 1) {
+async function measured(
+  scenario: Scenario,
+  order: readonly Kind[],
+  kept: ReadonlyMap<Kind, Contender>,
+  run: Run,
+): Promise<readonly Summary[]> {
+  const rounds = scenario.fresh ? Math.min(FRESH_ROUNDS_MAX, run.options.rounds) : run.options.rounds;
+  const samples = new Map<Kind, Sample[]>(order.map((kind) => [kind, []]));
+  for (let round = 0; round < rounds && performance.now() < run.endsAt; round += 1) {
     for (let turn = 0; turn < order.length; turn += 1) {
-      const [kind, contender] = order[(round + turn) % order.length] ?? [];
-      if (kind === undefined || contender === undefined) continue;
-      const warmMs = round === 0 ? FIRST_WARM_MS : WARM_MS;
-      samples.get(kind)?.push(await measuredOnce(scenario, kind, contender, warmMs, run));
+      const kind = order[(round + turn) % order.length];
+      if (kind === undefined) continue;
+      samples.get(kind)?.push(await measuredOnce(scenario, kind, kept.get(kind), round === 0, run));
+      await run.upstream.release();
     }
   }
-  return order.map(([kind]) => summaryOf(kind.name, samples.get(kind) ?? []));
+  return order.map((kind) => summaryOf(kind.name, samples.get(kind) ?? []));
 }
 
 async function measuredOnce(
   scenario: Scenario,
   kind: Kind,
-  contender: Contender,
-  warmMs: number,
+  kept: Contender | undefined,
+  isFirst: boolean,
   run: Run,
 ): Promise<Sample> {
   const { upstream } = run;
   const windowMs = run.options.seconds * 1000;
-  const measure = (of: Contender, hole: Bench["hole"]) =>
-    within(scenario.measure(of, { upstream, hole, warmMs, windowMs }), MEASURE_MS_MAX + windowMs);
+  const warmMs = isFirst ? FIRST_WARM_MS : WARM_MS;
+  const measure = (contender: Contender, hole: Bench["hole"]) =>
+    within(scenario.measure(contender, { upstream, hole, warmMs, windowMs }), MEASURE_MS_MAX + windowMs);
   try {
-    if (!scenario.fresh) return await measure(contender, undefined);
+    if (kept !== undefined && !scenario.fresh) return await measure(kept, undefined);
     const hole = await startHole(run.cores.load);
     const fresh = await started(kind, run, hole.port);
     try {

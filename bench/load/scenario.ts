@@ -20,7 +20,7 @@ export interface Bench {
   readonly upstream: RunningUpstream;
   /** Only with a process that was started for the measurement. */
   readonly hole: Hole | undefined;
-  /** Longer the first time, so that what is measured is compiled. */
+  /** Load that is not measured, before the window. */
   readonly warmMs: number;
   readonly windowMs: number;
 }

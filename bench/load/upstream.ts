@@ -7,7 +7,10 @@
 import { createServer, type AddressInfo, type Socket } from "node:net";
 import { burstEvents, pacedEvent, wholeAnswer } from "./traffic.ts";
 
-/** What it tells its parent, whenever that sends anything. */
+/** `release` breaks off everything that is open; either is answered with the stats. */
+export type UpstreamCommand = "stats" | "release";
+
+/** What it tells its parent at its start and after each command. */
 export interface UpstreamStats {
   readonly port: number;
   /** Requests that have arrived whole. */
@@ -107,8 +110,17 @@ function chunk(text: string): Buffer {
 
 const backlog = Number(process.argv[2] ?? 1_024);
 server.listen({ host: "127.0.0.1", port: 0, backlog }, tell);
-process.on("message", tell);
+process.on("message", (command: UpstreamCommand) => {
+  if (command === "release") for (const socket of [...held, ...paced.keys()]) release(socket);
+  tell();
+});
 process.on("disconnect", () => process.exit(0));
+
+function release(socket: Socket): void {
+  held.delete(socket);
+  paced.delete(socket);
+  socket.destroy();
+}
 
 function tell(): void {
   const stats: UpstreamStats = {

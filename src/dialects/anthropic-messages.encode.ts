@@ -6,7 +6,7 @@ import type { AnswerError, ChatEvent, JsonObject, Loss } from "../chat.ts";
 import type { GatewayError } from "../errors.ts";
 import { laterUsage, UNKNOWN_USAGE, type Usage } from "../usage.ts";
 import { writeUsage } from "./anthropic-messages.usage.ts";
-import { errorTypeOf, isObject, STOP_REASON_OF_FINISH, toolIdOf } from "./anthropic-messages.words.ts";
+import { errorTypeOf, isObject, RAW_INPUT, STOP_REASON_OF_FINISH, toolIdOf } from "./anthropic-messages.words.ts";
 import type { EncodeOptions, Encoder } from "./dialect.ts";
 
 export function messagesEncoder(options: EncodeOptions, losses: Loss[]): Encoder {
@@ -211,10 +211,10 @@ class WholeEncoder implements Encoder {
   }
 
   #input(text: string, name: string): string {
-    if (text.trim() === "") return "{}";
+    if (text.trim() === "" || text.trim() === "null") return "{}";
     if (isObjectText(text)) return text;
     this.#losses.push({ field: "tool-arguments", path: `tool_use ${name.slice(0, 64)}` });
-    return "{}";
+    return JSON.stringify({ [RAW_INPUT]: text });
   }
 }
 

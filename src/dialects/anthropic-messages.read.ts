@@ -16,6 +16,7 @@ import type {
   ToolChoice,
   ToolResultPart,
 } from "../chat.ts";
+import { inLoadingOrder } from "./anthropic-messages.deferred.ts";
 import { invalid, readBlock, readMark, readToolResult } from "./anthropic-messages.parts.ts";
 import { isArray, isObject, NAME, textOf, without } from "./anthropic-messages.words.ts";
 
@@ -34,17 +35,19 @@ export function readRequest(body: JsonObject): ChatRequest {
   const topK = optional(body, "top_k", "a number", isNumber);
   const stop = readStop(body["stop_sequences"]);
   const serviceTier = optional(body, "service_tier", "a string", isString);
+  const maxOutputTokens = readMaxTokens(body["max_tokens"]);
   const cache = readMark(body["cache_control"]);
+  const messages = [...readSystem(body["system"]), ...readMessages(body["messages"])];
   return {
     dialect: NAME,
     model: readModel(body["model"]),
     stream: optional(body, "stream", "true or false", isBoolean) ?? false,
     wantsStreamUsage: true,
-    messages: [...readSystem(body["system"]), ...readMessages(body["messages"])],
-    tools: readTools(body["tools"]),
+    messages,
+    tools: inLoadingOrder(readTools(body["tools"]), messages),
     ...(toolChoice === undefined ? {} : { toolChoice }),
     ...(typeof parallel === "boolean" ? { parallelToolCalls: !parallel } : {}),
-    maxOutputTokens: readMaxTokens(body["max_tokens"]),
+    ...(maxOutputTokens === undefined ? {} : { maxOutputTokens }),
     ...(temperature === undefined ? {} : { temperature }),
     ...(topP === undefined ? {} : { topP }),
     ...(topK === undefined ? {} : { topK }),
@@ -102,8 +105,9 @@ function readModel(value: JsonValue | undefined): string {
   throw invalid("model", "`model` is missing; name the model to use, as text");
 }
 
-/** 0 is allowed: it fills the cache and generates nothing. */
-function readMaxTokens(value: JsonValue | undefined): number {
+/** 0 is allowed: it fills the cache and generates nothing. That there must be one is the provider's to say, where it is so. */
+function readMaxTokens(value: JsonValue | undefined): number | undefined {
+  if (value === undefined) return undefined;
   if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return value;
   throw invalid("max_tokens", `\`max_tokens\` is ${told(value)}; a whole number of 0 or more is required`);
 }
@@ -120,7 +124,6 @@ function readSystem(value: JsonValue | undefined): SystemMessage[] {
 function readMessages(value: JsonValue | undefined): Message[] {
   if (!isArray(value))
     throw invalid("messages", `\`messages\` is ${told(value)}; an array with at least one message is required`);
-  if (value.length === 0) throw invalid("messages", "`messages` is empty; at least one message is required");
   return value.flatMap((message, at) => readMessage(message, `messages[${at}]`));
 }
 
@@ -200,7 +203,9 @@ function readTool(tool: JsonValue, path: string): Tool {
   }
   if (name === undefined || name === "")
     throw invalid(`${path}.name`, `\`${path}.name\` is missing; every tool needs a name`);
-  const schema = tool["input_schema"];
+  const given = tool["input_schema"];
+  // A schema may be as short as `true`: anything fits.
+  const schema = given === true ? {} : given;
   if (schema !== undefined && !isObject(schema)) {
     throw invalid(
       `${path}.input_schema`,

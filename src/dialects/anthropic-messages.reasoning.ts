@@ -47,13 +47,27 @@ export function writeReasoning(
     case "effort":
       if (!off) lose("reasoning", "reasoning");
       return plain;
-    case "budget":
-      return off ? { ...plain, thinking: { type: "disabled" } } : budgeted(request, plain, highest, lose);
+    case "budget": {
+      const forgot = !off && hasForgottenThought(request);
+      if (forgot) lose("reasoning", "reasoning");
+      return off || forgot ? { ...plain, thinking: { type: "disabled" } } : budgeted(request, plain, highest, lose);
+    }
     // A model that no table knows is taken for one of the newest.
     case undefined:
     case "adaptive":
       return off ? switchedOff(request, record, plain, lose) : adaptive(request, record, plain, lose);
   }
+}
+
+/**
+ * Whether the conversation stands in a tool loop whose last answer has lost the thought it opened with, as clients' tool runners do.
+ * Claude up to 4.5 refuses to think on from there; what it did not think it answers all the same.
+ */
+function hasForgottenThought({ messages }: ChatRequest): boolean {
+  const at = messages.findLastIndex((message) => message.role === "assistant");
+  const opening = messages[at]?.parts[0];
+  const isSealed = opening?.type === "reasoning" && (opening.signature !== undefined || opening.redacted !== undefined);
+  return !isSealed && messages.slice(at + 1).some((message) => message.role === "tool");
 }
 
 /** Claude up to 4.5: a number of tokens, which the cap includes. */

@@ -13,7 +13,7 @@ import type {
 } from "../chat.ts";
 import type { Markable } from "./anthropic-messages.marks.ts";
 import { refuseMedia, resultBlock, writePart, type Lose } from "./anthropic-messages.write-parts.ts";
-import { isObject, NAME, toolIdOf } from "./anthropic-messages.words.ts";
+import { isObject, NAME, RAW_INPUT, toolIdOf } from "./anthropic-messages.words.ts";
 
 export type Block = Markable;
 
@@ -176,7 +176,7 @@ class TurnWriter {
       // Not JSON: kept below.
     }
     this.#lose("tool-arguments", path);
-    return { _raw: text };
+    return { [RAW_INPUT]: text };
   }
 
   /** Clients that number their calls anew in each turn use an id twice; the API wants each once. */

@@ -71,6 +71,9 @@ export function toolIdOf(id: string): string {
   return TOOL_ID.test(id) ? id : `toolu_${hash("sha256", id, "hex").slice(0, 40)}`;
 }
 
+/** Where a call's arguments stand that are no JSON object (the call was cut): no schema takes them for the real ones. */
+export const RAW_INPUT = "_raw";
+
 export function isObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

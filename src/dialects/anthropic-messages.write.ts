@@ -14,6 +14,11 @@ export const MAX_TOKENS_DEFAULT = 8192;
 
 export function writeRequest(request: ChatRequest, options: WriteOptions, losses: Loss[]): JsonObject {
   const { record } = options;
+  if (request.messages.length === 0) {
+    throw new GatewayError("invalid-request", "`messages` is empty; at least one message is required", {
+      param: "messages",
+    });
+  }
   const lose = (field: string, path?: string) => void losses.push(path === undefined ? { field } : { field, path });
   const reasoning = writeReasoning(request, record, MAX_TOKENS_DEFAULT, lose);
   const choice = writeToolChoice(request, record?.forcedTools !== false && !reasoning.thinks, lose);

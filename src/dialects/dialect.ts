@@ -91,6 +91,8 @@ export interface WatchedFrame {
   readonly usageOnly: boolean;
   /** Whether this frame carries generated output. */
   readonly isDelta: boolean;
+  /** Of the bytes, those that are certainly no output, where some servers hide by random text how long it is. */
+  readonly paddingBytes?: number;
 }
 
 export interface Watcher {
