@@ -15,6 +15,7 @@ export const ollama: Provider = openaiCompatible({
   environment: { baseUrl: "OLLAMA_HOST" },
   baseUrl: hostUrl,
   needsKey: false,
+  modelsPath: "/models",
   modelDefaults: { cache: { kind: "local", stepTokens: 1 } },
   quirks: (dialect, body) => (dialect === CHAT ? quirks(body) : []),
 });

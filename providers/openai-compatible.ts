@@ -55,4 +55,5 @@ export const openaiCompatibleServer: Provider = openaiCompatible({
   kind: "openai-compatible",
   environment: { apiKey: "OPENAI_COMPATIBLE_API_KEY", baseUrl: "OPENAI_COMPATIBLE_BASE_URL" },
   needsKey: false,
+  modelsPath: "/models",
 });

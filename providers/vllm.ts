@@ -9,6 +9,7 @@ export const vllm: Provider = openaiCompatible({
   environment: { apiKey: "VLLM_API_KEY", baseUrl: "VLLM_BASE_URL" },
   baseUrl: withVersion,
   needsKey: false,
+  modelsPath: "/models",
   // Blocks of 16 tokens, kept until memory is needed.
   modelDefaults: { cache: { kind: "local", stepTokens: 16 } },
   // Whether the template knows `developer` depends on the model; `system` every one knows.

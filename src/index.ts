@@ -6,6 +6,7 @@ import { createBindings } from "./binding.ts";
 import { createBreakers } from "./breaker.ts";
 import type { Config } from "./config.ts";
 import type { Dialect } from "./dialects/dialect.ts";
+import { createDiscovery } from "./discovery.ts";
 import { dialects as ownDialects } from "./dialects/index.ts";
 import { createGateway, type Gateway, type Setup } from "./gateway.ts";
 import { openLedger, type Ledger, type LedgerSink } from "./ledger.ts";
@@ -43,6 +44,8 @@ export interface SluiceOptions {
   readonly policies?: readonly Policy[];
   /** Milliseconds since the epoch. */
   readonly now?: () => number;
+  /** How often a server whose models are not known is asked for them. */
+  readonly discoverAgainMs?: number;
 }
 
 export interface Sluice {
@@ -74,6 +77,8 @@ export async function createSluice(options: SluiceOptions): Promise<Sluice> {
   });
   metrics.watchLedger(ledger);
   const upstream = createUpstream({ connectMs: config.deadlines.connectMs });
+  const discovery = createDiscovery({ upstream, log, againMs: options.discoverAgainMs });
+  await discovery.ask(setup.targets);
   const breakers = createBreakers(
     () => config.breaker,
     (target, state) => metrics.setBreaker(target, state),
@@ -97,8 +102,10 @@ export async function createSluice(options: SluiceOptions): Promise<Sluice> {
     reload(next) {
       setup = setupOf(next, options, now);
       config = next;
+      void discovery.ask(setup.targets);
     },
     async close() {
+      discovery.close();
       await upstream.close();
       await ledger.close();
     },

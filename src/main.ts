@@ -92,7 +92,7 @@ async function listening(app: ReturnType<typeof createApp>, config: Config): Pro
   }
 }
 
-/** With nothing configured, the simulator answers: under the names of the providers it stands in for, and as itself. */
+/** With nothing configured, the simulator is the one provider. */
 function withSandbox(config: Config, sandbox: RunningSandbox | undefined): Config {
   if (sandbox === undefined || config.providers.length > 0) return config;
   return {
@@ -112,7 +112,9 @@ function reload(sluice: Sluice, sandbox: RunningSandbox | undefined, arguments_:
       folder: process.cwd(),
       kinds: providerKinds,
     });
-    sluice.reload(withSandbox(loaded.config, sandbox));
+    const config = withSandbox(loaded.config, sandbox);
+    if (config.providers.length === 0) throw new ConfigError(["no provider is left; the sandbox comes with a restart"]);
+    sluice.reload(config);
     log.info("reloaded");
   } catch (error) {
     log.error("reload-failed", { reason: error instanceof Error ? error.message : String(error) });

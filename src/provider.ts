@@ -31,6 +31,8 @@ export interface Provider {
   readonly modelDefaults?: Partial<Omit<ModelRecord, "id" | "provider" | "aliases" | "prices">>;
   /** Bare model ids with these beginnings come here when the table does not know them. */
   readonly modelPrefixes: readonly string[];
+  /** Path that lists what the server has (`{data: [{id}]}`), for kinds whose models no table can know. */
+  readonly modelsPath?: string;
   /** The dialects it accepts for this model, best first. */
   dialects(model: string, record: ModelRecord | undefined): readonly [DialectName, ...DialectName[]];
   /** Path to append to the base URL. */

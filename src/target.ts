@@ -88,6 +88,10 @@ export interface Targets {
   list(): readonly ListedModel[];
   /** For people: what `auto` chooses from, and the providers beside it. */
   describe(): readonly string[];
+  /** When `auto` has nothing to choose from: the providers that can be asked what they serve. */
+  toAsk(): readonly ProviderInstance[];
+  /** What such a provider said that it serves: `auto` chooses from it, until the next reload. */
+  learn(instance: string, models: readonly string[]): void;
 }
 
 const AUTO = "auto";
@@ -102,6 +106,7 @@ export function createTargets(
   const instances = config.providers.map((configured) => instanceOf(configured, kinds));
   const byName = new Map(instances.map((instance) => [instance.name, instance]));
   const aliases = new Map(Object.entries(config.aliases));
+  const learned = new Map<string, readonly string[]>();
 
   const target = (instance: Instance, model: string): Target => {
     const record = recordOf(instance, model, table);
@@ -134,7 +139,11 @@ export function createTargets(
     const names = config.policy.targets;
     if (names !== undefined) return thereOf(names.flatMap((name) => aliases.get(name) ?? [name]));
     const day = new Date(now()).toISOString().slice(0, 10);
-    return instances.flatMap((instance) => autoModels(instance, table, day).map((model) => target(instance, model)));
+    return instances.flatMap((instance) =>
+      [...autoModels(instance, table, day), ...(learned.get(instance.name) ?? [])].map((model) =>
+        target(instance, model),
+      ),
+    );
   };
   const list = (): readonly ListedModel[] => {
     const listed = new Map<string, ListedModel>();
@@ -150,6 +159,7 @@ export function createTargets(
         if (homeOf(record.id, instances, table) === instance) add(record.id, instance.name, createdSeconds);
         add(`${instance.name}/${record.id}`, instance.name, createdSeconds);
       }
+      for (const model of learned.get(instance.name) ?? []) add(`${instance.name}/${model}`, instance.name, 0);
     }
     return [...listed.values()];
   };
@@ -172,6 +182,11 @@ export function createTargets(
       const others = instances.filter((instance) => !chosen.some((target) => target.instance === instance));
       return [...chosen.map(described), ...others.map((instance) => `${instance.name}/<model>`)];
     },
+    toAsk: () =>
+      config.policy.targets === undefined && auto().length === 0
+        ? instances.filter((instance) => instance.provider.modelsPath !== undefined)
+        : [],
+    learn: (instance, models) => void learned.set(instance, models),
   };
 }
 

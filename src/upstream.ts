@@ -21,7 +21,8 @@ export interface Deadlines {
 export interface UpstreamRequest {
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: Uint8Array;
+  /** `undefined` makes it a GET. */
+  readonly body: Uint8Array | undefined;
   readonly deadlines: Deadlines;
   /** Aborts the attempt at any point, queued included. */
   readonly signal: AbortSignal;
@@ -102,9 +103,9 @@ function send(agent: Agent, request: UpstreamRequest): Promise<UpstreamAnswer> {
         {
           origin: request.url.origin,
           path: request.url.pathname + request.url.search,
-          method: "POST",
+          method: request.body === undefined ? "GET" : "POST",
           headers: { ...request.headers, "accept-encoding": "identity" },
-          body: request.body,
+          body: request.body ?? null,
         },
         attempt,
       );

@@ -35,6 +35,7 @@ export interface RunningOptions {
   /** A folder that outlives this gateway; by default one of its own that is deleted. */
   readonly data?: string;
   readonly now?: () => number;
+  readonly discoverAgainMs?: number;
 }
 
 export async function startGateway(options: RunningOptions): Promise<RunningGateway> {
@@ -53,6 +54,7 @@ export async function startGateway(options: RunningOptions): Promise<RunningGate
     ledgerPath: options.data === undefined ? ":memory:" : join(options.data, "ledger.sqlite"),
     log: createLog(config.log.level, (line) => logged.push(line)),
     ...(options.now === undefined ? {} : { now: options.now }),
+    ...(options.discoverAgainMs === undefined ? {} : { discoverAgainMs: options.discoverAgainMs }),
   });
   const app = createApp(sluice);
   const server = await startServer(app.fetch, {
