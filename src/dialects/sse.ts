@@ -102,17 +102,41 @@ function lineEnd(buffer: Buffer, at: number): number {
 
 function frameOf(bytes: Buffer): SseFrame {
   const text = bytes.toString("utf8");
+  const hasCr = text.includes("\r");
   let event = "";
   let data: string | undefined;
-  for (const raw of text.split(/\r\n|\n|\r/)) {
-    const line = raw.charCodeAt(0) === 0xfeff ? raw.slice(1) : raw;
-    if (line === "" || line.startsWith(":")) continue;
-    const colon = line.indexOf(":");
-    const field = colon < 0 ? line : line.slice(0, colon);
-    let value = colon < 0 ? "" : line.slice(colon + 1);
-    if (value.startsWith(" ")) value = value.slice(1);
-    if (field === "data") data = data === undefined ? value : `${data}\n${value}`;
-    else if (field === "event") event = value;
+  // Lines are looked at in place, as most frames are one line of data.
+  let start = 0;
+  while (start < text.length) {
+    if (text.charCodeAt(start) === BYTE_ORDER_MARK) start += 1;
+    const end = hasCr
+      ? Math.min(indexOrEnd(text, "\n", start), indexOrEnd(text, "\r", start))
+      : indexOrEnd(text, "\n", start);
+    if (isField(text, "data", start, end)) {
+      const value = valueOf(text, start + "data".length, end);
+      data = data === undefined ? value : `${data}\n${value}`;
+    } else if (isField(text, "event", start, end)) {
+      event = valueOf(text, start + "event".length, end);
+    }
+    // The LF of a CRLF makes an empty line of its own, which says nothing.
+    start = end + 1;
   }
   return { bytes, event, data };
+}
+
+const BYTE_ORDER_MARK = 0xfeff;
+
+function indexOrEnd(text: string, character: string, from: number): number {
+  const at = text.indexOf(character, from);
+  return at < 0 ? text.length : at;
+}
+
+function isField(text: string, name: string, start: number, end: number): boolean {
+  const after = start + name.length;
+  return text.startsWith(name, start) && (after === end || text[after] === ":");
+}
+
+/** From the colon, if there is one: without it and one space. */
+function valueOf(text: string, colon: number, end: number): string {
+  return text.slice(text[colon + 1] === " " && colon + 1 < end ? colon + 2 : Math.min(colon + 1, end), end);
 }
