@@ -67,6 +67,8 @@ export async function startStage(providers: readonly string[] = []): Promise<Sta
       : await startGateway({
           environment: { ...quiet, ...Object.fromEntries(others.map((name, at) => [`KEY_${at}`, keyOf(name)])) },
           yaml: yamlOf(others, upstream.url),
+          // They are asked for their models at the start, in vain: not again, while requests are counted.
+          discoverAgainMs: 3_600_000,
         });
   // Each call is a connection of its own: what one client does to its socket is nothing to the next.
   const agent = new Agent({ pipelining: 0 });
