@@ -28,7 +28,7 @@ export function writeRequest(request: ChatRequest, options: WriteOptions, losses
     { systemInMessages: record?.systemInMessages ?? false, prefill: record?.prefill ?? false },
     lose,
   );
-  const tools = request.tools.map((tool) => writeTool(tool, request.dialect, lose));
+  const tools = writeTools(request, lose);
   const instructions = [choice.instruction, format.instruction].flatMap((text) =>
     text === undefined ? [] : [textBlock(text)],
   );
@@ -82,18 +82,33 @@ type Lose = (field: string, path?: string) => void;
 
 // ---- Tools
 
-function writeTool(tool: Tool, dialect: string, lose: Lose): Block {
-  if (tool.type === "opaque") {
-    if (tool.dialect === NAME) return { value: tool.value, mark: undefined };
-    throw new GatewayError(
-      "unsupported",
-      `the hosted tool "${tool.kind.slice(0, 64)}" does not exist in ${NAME}; offer it as a function or choose another model`,
-      {
-        param: "tools",
-      },
-    );
+/**
+ * A hosted tool of another dialect cannot be offered here: alone that is a refusal, as nothing would be left to call, and beside
+ * others a loss.
+ */
+function writeTools({ tools, dialect }: ChatRequest, lose: Lose): Block[] {
+  const blocks: Block[] = [];
+  let foreign: string | undefined;
+  for (const tool of tools) {
+    if (tool.type === "function") {
+      blocks.push({ value: functionValue(tool, dialect, lose), mark: tool.cache });
+    } else if (isForeign(tool)) {
+      foreign ??= tool.kind.slice(0, 64);
+      lose("hosted-tool", `tools ${tool.kind.slice(0, 64)}`);
+    } else {
+      blocks.push({ value: tool.value, mark: undefined });
+    }
   }
-  return { value: functionValue(tool, dialect, lose), mark: tool.cache };
+  if (blocks.length > 0 || foreign === undefined) return blocks;
+  throw new GatewayError(
+    "unsupported",
+    `the hosted tool "${foreign}" does not exist in ${NAME}; offer it as a function or choose another model`,
+    { param: "tools" },
+  );
+}
+
+function isForeign(tool: Tool): boolean {
+  return tool.type === "opaque" && tool.dialect !== NAME;
 }
 
 function functionValue(tool: FunctionTool, dialect: string, lose: Lose): JsonObject {
@@ -135,6 +150,10 @@ function writeToolChoice(request: ChatRequest, mayForce: boolean, lose: Lose): W
       value: toolChoice.type === "none" ? { type: "none" } : { type: "auto", ...alone },
       instruction: undefined,
     };
+  }
+  if (toolChoice.type === "named" && tools.some((tool) => isForeign(tool) && tool.name === toolChoice.name)) {
+    lose("tool_choice", "tool_choice");
+    return { value: { type: "auto", ...alone }, instruction: undefined };
   }
   const forces = toolChoice.type !== "subset" || toolChoice.mode === "required";
   if (toolChoice.type === "subset" || (forces && !mayForce)) {
