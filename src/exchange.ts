@@ -6,6 +6,7 @@ import type { IncomingMessage } from "node:http";
 import type { ChatRequest, JsonObject } from "./chat.ts";
 import type { Dialect } from "./dialects/dialect.ts";
 import { GatewayError } from "./errors.ts";
+import { requireImages } from "./image.ts";
 import { jsonDeeperThan } from "./json-scan.ts";
 
 /** The client as the ledger knows it. */
@@ -67,7 +68,9 @@ export function receive(
       { param: "model" },
     );
   }
-  return { body, request: dialect.readRequest(body) };
+  const request = dialect.readRequest(body);
+  requireImages(request);
+  return { body, request };
 }
 
 function parse(raw: Uint8Array, limits: ReceiveLimits): JsonObject {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { call, open, raw } from "./line-client.ts";
+import { call, open, raw, sendAllThenRead } from "./line-client.ts";
 import { startLine, type Line } from "./line-setup.ts";
 import { SAID, wires, type Wire } from "./line-wires.ts";
 import { until } from "./running.ts";
@@ -108,11 +108,27 @@ describe.each(wires)("$dialect", (wire) => {
     wire.errorIn(answer.slice(answer.indexOf("\r\n\r\n") + 4));
   });
 
-  test("a body of 40 MB whose length was said is a 413 for a client that sends it all before it reads", async () => {
+  test("a body of 40 MB whose length was said is a 413", async () => {
     const { status, error } = await refused(wire, Buffer.alloc(40 * 1024 * 1024, 0x20));
     expect(status).toBe(413);
     expect(error.message).toMatch(/larger than \d+ bytes/);
   });
+
+  test.each(["length", "chunks"])(
+    "a client that sends 40 MB (by %s) before it reads has its 413 all the same",
+    async (framing) => {
+      const size = 40 * 1024 * 1024;
+      const head = `POST ${wire.path} HTTP/1.1\r\nhost: ${new URL(line.url).host}\r\nconnection: close\r\n`;
+      const filler = Buffer.alloc(size, 0x20);
+      const parts =
+        framing === "length"
+          ? [`${head}content-length: ${size}\r\n\r\n`, filler]
+          : [`${head}transfer-encoding: chunked\r\n\r\n${size.toString(16)}\r\n`, filler, "\r\n0\r\n\r\n"];
+      const answer = await sendAllThenRead(line.url, Buffer.concat(parts.map((part) => Buffer.from(part))));
+      expect(answer).toMatch(/^HTTP\/1\.1 413 /);
+      wire.errorIn(answer.slice(answer.indexOf("\r\n\r\n") + 4));
+    },
+  );
 
   test("a chunked body that grows too large is a 413, and the connection is not left hanging", async () => {
     const sender = open(line.url, wire.path);
@@ -170,17 +186,27 @@ describe.each(wires)("$dialect", (wire) => {
   });
 });
 
-test("an image that is none is refused where it can be seen, and told by the provider where not", async () => {
+/** The same picture in each wire's own words. */
+function imageIn(wire: (typeof wires)[number], data: string): object {
+  return wire.kind === "openai"
+    ? { type: "image_url", image_url: { url: `data:image/png;base64,${data}` } }
+    : { type: "image", source: { type: "base64", media_type: "image/png", data } };
+}
+
+test("an image that is none is refused before anybody is asked, and one that is called otherwise is the provider's to judge", async () => {
   for (const wire of wires) {
-    const image =
-      wire.kind === "openai"
-        ? { type: "image_url", image_url: { url: 7 } }
-        : { type: "image", source: { type: "base64", media_type: 7, data: "!" } };
-    const answer = await call(line.url, wire.path, {
-      body: { ...wire.request({ model: wire.model }), messages: [{ role: "user", content: [image] }] },
-    });
-    // In its own dialect what a block holds is the provider's to judge; what is no reading at all is ours.
-    expect([200, 400]).toContain(answer.status);
-    if (answer.status === 400) expect(wire.errorIn(answer.text).message).toMatch(/image|source|content/);
+    const send = (data: string) =>
+      call(line.url, wire.path, {
+        body: {
+          ...wire.request({ model: wire.model }),
+          messages: [{ role: "user", content: [imageIn(wire, data)] }],
+        },
+      });
+    for (const data of ["", "bm90IGFuIGltYWdl", "!!!"]) {
+      const answer = await send(data);
+      expect(answer.status).toBe(400);
+      expect(wire.errorIn(answer.text).message).toMatch(/image in message 1 is none/);
+    }
+    expect((await send(Buffer.from("GIF89a").toString("base64"))).status).toBe(200);
   }
 });
