@@ -409,7 +409,8 @@ function upstreamHeaders(
 
 /** Every 429 that may be tried again says when; one that may not says so. */
 function retryHeaders(error: GatewayError): Record<string, string> {
-  if (error.kind === "quota-exhausted") return { "x-should-retry": "false" };
+  // Waiting mends neither, and clients that try again by the status alone would try for nothing.
+  if (error.kind === "quota-exhausted" || error.kind === "upstream-credential") return { "x-should-retry": "false" };
   if (error.retryAfterMs !== undefined)
     return { "retry-after": String(Math.max(1, Math.ceil(error.retryAfterMs / 1000))) };
   return error.status === 429 ? { "retry-after": "1" } : {};

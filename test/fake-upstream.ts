@@ -23,6 +23,8 @@ export interface FakeUpstream {
   readonly requests: readonly Arrived[];
   /** Requests being answered now. */
   readonly open: number;
+  /** Connections that were made to it. */
+  readonly connections: number;
   /** What happens from the next request on. */
   answer(script: Script): void;
   close(): Promise<void>;
@@ -34,6 +36,7 @@ const REQUESTS_MAX = 5_000;
 export async function startFakeUpstream(first: Script): Promise<FakeUpstream> {
   let script = first;
   let open = 0;
+  let connections = 0;
   const requests: Arrived[] = [];
   const server = createServer((incoming, outgoing) => {
     open += 1;
@@ -59,12 +62,16 @@ export async function startFakeUpstream(first: Script): Promise<FakeUpstream> {
       void script(outgoing, arrived, requests.length - 1);
     });
   });
+  server.on("connection", () => (connections += 1));
   await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     requests,
     get open() {
       return open;
+    },
+    get connections() {
+      return connections;
     },
     answer(next) {
       script = next;

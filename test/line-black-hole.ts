@@ -9,8 +9,8 @@ export interface BlackHole {
   readonly url: string;
   /** From now on connections are accepted and each request is answered. */
   open(): void;
-  /** Requests that arrived since it was opened. */
-  requests(): Promise<number>;
+  /** Since it was opened. */
+  seen(): Promise<{ readonly connections: number; readonly requests: number }>;
   close(): Promise<void>;
 }
 
@@ -19,6 +19,7 @@ const THREAD = `
 const { parentPort, workerData } = require("node:worker_threads");
 const { createServer } = require("node:http");
 let requests = 0;
+let connections = 0;
 const server = createServer((incoming, outgoing) => {
   requests += 1;
   incoming.resume().on("end", () => {
@@ -26,9 +27,10 @@ const server = createServer((incoming, outgoing) => {
     outgoing.end(workerData.answer);
   });
 });
-parentPort.on("message", () => parentPort.postMessage(requests));
+server.on("connection", () => (connections += 1));
+parentPort.on("message", () => parentPort.postMessage({ connections, requests }));
 server.listen({ host: "127.0.0.1", port: 0, backlog: 1 }, () => {
-  parentPort.postMessage(server.address().port);
+  parentPort.postMessage({ port: server.address().port });
   Atomics.wait(new Int32Array(workerData.gate), 0, 0);
 });
 `;
@@ -38,11 +40,11 @@ const FILLERS = 4;
 export async function startBlackHole(answer: string): Promise<BlackHole> {
   const gate = new SharedArrayBuffer(4);
   const worker = new Worker(THREAD, { eval: true, workerData: { gate, answer } });
-  const said = () => new Promise<number>((resolve) => void worker.once("message", resolve));
-  const port = await said();
+  const said = <Message>() => new Promise<Message>((resolve) => void worker.once("message", resolve));
+  const { port } = await said<{ port: number }>();
   const fillers = Array.from({ length: FILLERS }, () => connect(port, "127.0.0.1").on("error", () => undefined));
   await until(() => fillers.some((filler) => !filler.connecting));
-  await settled(fillers);
+  const standing = await settled(fillers);
   const open = () => {
     for (const filler of fillers) filler.destroy();
     Atomics.store(new Int32Array(gate), 0, 1);
@@ -51,12 +53,13 @@ export async function startBlackHole(answer: string): Promise<BlackHole> {
   return {
     url: `http://127.0.0.1:${port}`,
     open,
-    requests() {
-      const answered = said();
+    async seen() {
+      const answered = said<{ connections: number; requests: number }>();
       // A thread, not a window: there is no origin to name.
       // oxlint-disable-next-line unicorn/require-post-message-target-origin
-      worker.postMessage("requests");
-      return answered;
+      worker.postMessage("seen");
+      const { connections, requests } = await answered;
+      return { connections: connections - standing, requests };
     },
     async close() {
       open();
@@ -65,8 +68,12 @@ export async function startBlackHole(answer: string): Promise<BlackHole> {
   };
 }
 
-/** On this machine's own network a connection stands within a millisecond or is not going to: the queue is full then. */
-async function settled(fillers: readonly Socket[]): Promise<void> {
+/**
+ * On this machine's own network a connection stands within a millisecond or is not going to: the queue is full then.
+ *
+ * @returns how many stand.
+ */
+async function settled(fillers: readonly Socket[]): Promise<number> {
   const standing = () => fillers.filter((filler) => !filler.connecting).length;
   let last = -1;
   while (last !== standing()) {
@@ -74,4 +81,5 @@ async function settled(fillers: readonly Socket[]): Promise<void> {
     await new Promise((resolve) => void setTimeout(resolve, 30));
   }
   if (last === FILLERS) throw new Error("the listener's queue took everybody");
+  return last;
 }

@@ -97,6 +97,20 @@ function textOf(body: unknown): string {
   return typeof body === "string" ? body : JSON.stringify(body);
 }
 
+/** As `raw`, by a client that sends everything before it reads anything. Rejects when the connection breaks under it. */
+export function sendAllThenRead(url: string, bytes: Uint8Array): Promise<string> {
+  const { hostname, port } = new URL(url);
+  return new Promise((resolve, reject) => {
+    const socket = connect(Number(port), hostname);
+    const chunks: Buffer[] = [];
+    socket.on("error", reject);
+    socket.on("close", () => resolve(Buffer.concat(chunks).toString("utf8")));
+    socket.write(bytes, (error) => {
+      if (error === undefined || error === null) socket.on("data", (chunk: Buffer) => chunks.push(chunk));
+    });
+  });
+}
+
 /** What comes back for these very bytes, until the gateway closes the connection. For what no HTTP client would send. */
 export function raw(url: string, bytes: string | Uint8Array): Promise<string> {
   const { hostname, port } = new URL(url);

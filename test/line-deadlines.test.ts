@@ -1,9 +1,10 @@
 import type { ServerResponse } from "node:http";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Script } from "./fake-upstream.ts";
 import { startBlackHole } from "./line-black-hole.ts";
 import { call } from "./line-client.ts";
 import { startLine, type Line } from "./line-setup.ts";
-import { lanes, SAID, wires } from "./line-wires.ts";
+import { lanes, SAID, wires, type Lane, type Wire } from "./line-wires.ts";
 import { startGateway, until } from "./running.ts";
 
 /** One of them is short in each test, so that it is known which one rang. */
@@ -11,99 +12,119 @@ const LONG = { connectMs: 20_000, firstByteMs: 20_000, answerMs: 20_000, idleMs:
 const deadlines = (short: Partial<typeof LONG>) => `deadlines: ${JSON.stringify({ ...LONG, ...short })}`;
 
 let line: Line;
-afterEach(() => line.close());
+const started = (short: Partial<typeof LONG>) => {
+  beforeAll(async () => {
+    line = await startLine({ yaml: deadlines(short) });
+  });
+  afterAll(() => line.close());
+};
 
-describe.each(lanes)("$name", ({ client, upstream }) => {
-  const serve = (stream: boolean) =>
-    call(line.url, client.path, { body: client.request({ model: upstream.model, stream }) });
-  const fake = () => line.upstream(upstream.kind);
+const served = async ({ client, upstream }: Lane, stream: boolean, script: Script) => {
+  const fake = line.upstream(upstream.kind);
+  fake.answer(script);
+  const before = fake.requests.length;
+  const answer = await call(line.url, client.path, { body: client.request({ model: upstream.model, stream }) });
+  await until(() => fake.open === 0);
+  const rows = await line.gateway.attempts(answer.headers["x-sluice-exchange"] as string);
+  return { answer, rows, sent: fake.requests.length - before };
+};
 
-  test.each([
-    ["firstByteMs", true, "within 80 ms"],
-    ["answerMs", false, "within 80 ms"],
-    ["totalMs", true, "did not finish within 80 ms"],
-  ] as const)("%s ends the wait for an answer (stream: %s)", async (name, stream, words) => {
-    line = await startLine({ yaml: deadlines({ [name]: 80 }) });
-    fake().answer(() => undefined);
-    const answer = await serve(stream);
+/** A stream that has begun. */
+const begun = (upstream: Wire, then: (outgoing: ServerResponse) => void): Script => {
+  return (outgoing) => {
+    outgoing.writeHead(200, { "content-type": "text/event-stream" });
+    outgoing.write(upstream.events(SAID).slice(0, 3).join(""));
+    then(outgoing);
+  };
+};
+
+describe.each([
+  ["firstByteMs", true, "did not answer within 80 ms"],
+  ["answerMs", false, "did not answer within 80 ms"],
+  ["totalMs", true, "did not finish within 80 ms"],
+] as const)("%s (stream: %s)", (name, stream, words) => {
+  started({ [name]: 80 });
+
+  test.each(lanes)("$name: ends the wait for an answer", async (lane) => {
+    const { answer, rows, sent } = await served(lane, stream, () => undefined);
     expect(answer.status).toBe(504);
-    expect(client.errorIn(answer.text).message).toContain(words);
-    await until(() => fake().open === 0);
+    expect(lane.client.errorIn(answer.text).message).toContain(words);
     // A timeout is not tried again at the same provider: it may still be working, and billing.
-    expect(line.sent).toBe(1);
-    const rows = await line.gateway.allAttempts();
+    expect(sent).toBe(1);
     expect(rows).toMatchObject([{ outcome: "failed", error: "upstream-timeout", cost_basis: "estimated" }]);
     expect(rows[0]?.cost_usd).toBeGreaterThan(0);
   });
+});
 
-  test("a head without a first event meets the idle deadline, and is an error answer still", async () => {
-    line = await startLine({ yaml: deadlines({ idleMs: 80 }) });
-    fake().answer((outgoing) => {
+describe("idleMs", () => {
+  started({ idleMs: 200 });
+
+  test.each(lanes)("$name: a head without a first event is an error answer still", async (lane) => {
+    const { answer } = await served(lane, true, (outgoing) => {
       outgoing.writeHead(200, { "content-type": "text/event-stream" });
       outgoing.write(": wait\n\n");
     });
-    const answer = await serve(true);
     expect(answer.status).toBe(504);
-    expect(client.errorIn(answer.text).message).toContain("stalled for 80 ms");
-    await until(() => fake().open === 0);
+    expect(lane.client.errorIn(answer.text).message).toContain("stalled for 200 ms");
   });
 
-  test("a stream that stalls says so in its own words, breaks, and closes the provider's request", async () => {
-    line = await startLine({ yaml: deadlines({ idleMs: 80 }) });
-    fake().answer((outgoing) => {
-      outgoing.writeHead(200, { "content-type": "text/event-stream" });
-      outgoing.write(upstream.events(SAID).slice(0, 3).join(""));
-    });
-    const answer = await serve(true);
+  test.each(lanes)("$name: a stream that stalls says so in its own words, and breaks", async (lane) => {
+    const { answer, rows } = await served(
+      lane,
+      true,
+      begun(lane.upstream, () => undefined),
+    );
     expect(answer).toMatchObject({ status: 200, isBroken: true });
-    expect(client.errorInStream(answer.text)?.message).toContain("stalled for 80 ms");
-    await until(() => fake().open === 0);
-    expect(await line.gateway.allAttempts()).toMatchObject([{ outcome: "failed", error: "upstream-timeout" }]);
+    expect(lane.client.errorInStream(answer.text)?.message).toContain("stalled for 200 ms");
+    expect(rows).toMatchObject([{ outcome: "failed", error: "upstream-timeout" }]);
   });
 
-  test("a body that is not streamed and stalls is an error answer", async () => {
-    line = await startLine({ yaml: deadlines({ idleMs: 80 }) });
-    fake().answer((outgoing) => {
+  test.each(lanes)("$name: a body that is not streamed and stalls is an error answer", async (lane) => {
+    const { answer } = await served(lane, false, (outgoing) => {
       outgoing.writeHead(200, { "content-type": "application/json" });
       outgoing.write("{");
     });
-    const answer = await serve(false);
     expect(answer.status).toBe(504);
-    expect(client.errorIn(answer.text).message).toContain("stalled");
-    await until(() => fake().open === 0);
+    expect(lane.client.errorIn(answer.text).message).toContain("stalled");
   });
+});
 
-  test("a stream that never ends meets the total deadline, however busy it is", async () => {
-    line = await startLine({ yaml: deadlines({ totalMs: 150 }) });
-    fake().answer((outgoing) => {
-      outgoing.writeHead(200, { "content-type": "text/event-stream" });
-      outgoing.write(upstream.events(SAID).slice(0, 3).join(""));
-      repeat(outgoing, upstream.events(SAID)[2] ?? "");
-    });
-    const answer = await serve(true);
+describe("idleMs, of a slow stream", () => {
+  started({ idleMs: 1_000 });
+
+  test("it is complete when each of its pieces comes within it, however long they take together", async () => {
+    const slowly = async (lane: Lane) => {
+      const { answer } = await served(lane, true, async (outgoing) => {
+        outgoing.writeHead(200, { "content-type": "text/event-stream" });
+        for (const event of lane.upstream.events(SAID)) {
+          outgoing.write(event);
+          await new Promise((resolve) => void setTimeout(resolve, 180));
+        }
+        outgoing.end();
+      });
+      expect(answer).toMatchObject({ status: 200, isBroken: false });
+      expect(lane.client.textOfStream(answer.text)).toBe(SAID.texts.join(""));
+    };
+    await Promise.all(lanes.map(slowly));
+  });
+});
+
+describe("totalMs", () => {
+  started({ totalMs: 150 });
+
+  test.each(lanes)("$name: a stream that never ends meets it, however busy it is", async (lane) => {
+    const event = lane.upstream.events(SAID)[2] ?? "";
+    const { answer } = await served(
+      lane,
+      true,
+      begun(lane.upstream, (outgoing) => repeat(outgoing, event)),
+    );
     expect(answer).toMatchObject({ status: 200, isBroken: true });
-    expect(client.errorInStream(answer.text)?.message).toContain("did not finish within 150 ms");
-    await until(() => fake().open === 0);
-  });
-
-  test("a slow stream that keeps within the idle deadline is complete", async () => {
-    line = await startLine({ yaml: deadlines({ idleMs: 400 }) });
-    fake().answer(async (outgoing) => {
-      outgoing.writeHead(200, { "content-type": "text/event-stream" });
-      for (const event of upstream.events(SAID)) {
-        outgoing.write(event);
-        await new Promise((resolve) => void setTimeout(resolve, 60));
-      }
-      outgoing.end();
-    });
-    const answer = await serve(true);
-    expect(answer).toMatchObject({ status: 200, isBroken: false });
-    expect(client.textOfStream(answer.text)).toBe(SAID.texts.join(""));
+    expect(lane.client.errorInStream(answer.text)?.message).toContain("did not finish within 150 ms");
   });
 });
 
 test.each(wires)("$dialect: a provider that cannot be connected to in time was not sent anything", async (wire) => {
-  line = await startLine();
   const hole = await startBlackHole("{}");
   const gateway = await startGateway({
     environment: { KEY: "sk-test-0123456789" },
@@ -126,7 +147,6 @@ test.each(wires)("$dialect: a provider that cannot be connected to in time was n
 });
 
 test.each(wires)("$dialect: a provider that nobody listens at was not sent anything either", async (wire) => {
-  line = await startLine({ yaml: "retries: { attemptsMax: 2, waitMaxMs: 100, backoffMs: 5 }" });
   const gone = await startLine();
   const { url } = gone.upstream(wire.kind);
   await gone.close();

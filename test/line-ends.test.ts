@@ -37,6 +37,18 @@ describe.each(lanes)("$name", ({ client, upstream, isSame }) => {
     await until(() => line.upstream(upstream.kind).open === 0, 1_000);
   });
 
+  test.each([true, false])(
+    "a provider's connection is used again after a complete answer (stream: %s)",
+    async (stream) => {
+      await serve(answers(upstream), stream);
+      const before = line.upstream(upstream.kind).connections;
+      // What may follow an answer is waited for, a tenth of a second; then its connection is cut if it is still busy.
+      await new Promise((resolve) => void setTimeout(resolve, 150));
+      await serve(answers(upstream), stream);
+      expect(line.upstream(upstream.kind).connections).toBe(before);
+    },
+  );
+
   test("what comes after its end within a moment still arrives where bytes are passed on", async () => {
     const late = (outgoing: Parameters<Script>[0]) => void setImmediate(() => outgoing.end(": bye\n\n"));
     const { answer } = await serve(streamed(events, late));

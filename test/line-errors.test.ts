@@ -125,6 +125,7 @@ describe.each(lanes)("$name", ({ client, upstream }) => {
       const { answer, rows } = await serve(client, upstream, json(upstream.error(403, "key was revoked", code), 403));
       expect(answer.status).toBe(502);
       expect(client.errorIn(answer.text).message).toMatch(/credential/);
+      expect(answer.headers["x-should-retry"]).toBe("false");
       expect(rows).toMatchObject([{ error: "upstream-credential", status: 502 }]);
     },
   );

@@ -92,8 +92,10 @@ test.each(lanes)("$name: when no try is left, the error is told at once", async 
   const own = await startLine({ yaml: "retries: { attemptsMax: 1, waitMaxMs: 20000, backoffMs: 10000 }" });
   try {
     own.upstream(upstream.kind).answer(json(upstream.error(503, "busy"), 503, { "retry-after": "10" }));
+    const startedAt = performance.now();
     const answer = await call(own.url, client.path, { body: client.request({ model: upstream.model }) });
     expect(answer.status).toBe(503);
+    expect(performance.now() - startedAt).toBeLessThan(5_000);
     expect(answer.headers["retry-after"]).toBe("10");
     expect(own.sent).toBe(1);
   } finally {
