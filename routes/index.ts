@@ -13,6 +13,7 @@ import type { Bindings } from "./call.ts";
 import { healthRoutes } from "./health.ts";
 import { metricsRoute } from "./metrics.ts";
 import { modelsRoutes } from "./models.ts";
+import { ollamaRoutes } from "./ollama.ts";
 import { openaiChatRoutes } from "./openai-chat.ts";
 import { spendRoute } from "./spend.ts";
 
@@ -31,6 +32,7 @@ export function createApp(dependencies: RouteDependencies): Hono<Bindings> {
   for (const path of ["/v1/models", "/v1/models/*", "/sluice/*", "/metrics"]) app.use(path, keyed(setup));
   openaiChatRoutes(app, gateway);
   anthropicMessagesRoutes(app, gateway);
+  ollamaRoutes(app, gateway);
   modelsRoutes(app, setup);
   app.route("/", attemptsRoute(ledger));
   app.route("/", spendRoute(ledger));

@@ -172,7 +172,7 @@ async function tryOnce(
       url: endpoint(candidate, made.lane === "same" ? exchange.search : ""),
       headers: {
         "content-type": "application/json",
-        accept: exchange.request.stream ? "text/event-stream" : "application/json",
+        accept: exchange.request.stream ? made.dialect.streamContentType : "application/json",
         ...target.instance.provider.headers(exchange.headers, target.instance.settings),
       },
       body: made.bytes,

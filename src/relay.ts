@@ -109,9 +109,10 @@ class StreamRelay {
     if (this.#client.gone) return this.#leave();
     this.#client.onGone(() => this.#leave());
     this.#client.reply.onDrain(() => body.resume());
+    const { streamContentType } = this.#exchange.dialect;
     const upstreamType = String(answer.headers["content-type"] ?? "");
     const type =
-      outgoing.lane === "same" && upstreamType.startsWith("text/event-stream") ? upstreamType : "text/event-stream";
+      outgoing.lane === "same" && upstreamType.startsWith(streamContentType) ? upstreamType : streamContentType;
     this.#client.reply.start(
       200,
       headers({ "content-type": type, "cache-control": "no-cache", "x-accel-buffering": "no" }),
@@ -188,11 +189,12 @@ class StreamRelay {
     this.#finish();
   }
 
-  /** Only for those who ask: SSE comments are ignored by every client, yet the stream is then not the upstream's alone. */
+  /** Only for those who ask: every client skips comments, yet the stream is then not the upstream's alone. */
   #comment(): string {
     if (!this.#costComment) return "";
     const cost = this.#first.meter.entry?.cost;
-    return `: sluice exchange=${this.#exchange.id} cost_usd=${cost === undefined ? "unknown" : usdText(cost)}\n\n`;
+    const text = `sluice exchange=${this.#exchange.id} cost_usd=${cost === undefined ? "unknown" : usdText(cost)}`;
+    return this.#exchange.dialect.comment?.(text) ?? "";
   }
 
   /** An error event: the upstream's own passes as it is in its own dialect; anything else is said in the client's. */
@@ -261,6 +263,7 @@ function encoderFor(exchange: Exchange, losses: FirstAnswer["losses"]): Encoder 
       includeUsage: exchange.request.wantsStreamUsage,
       id: exchange.id,
       createdSeconds: Math.floor(exchange.receivedAtMs / 1000),
+      elapsedNs: () => Math.round((performance.now() - exchange.startedAt) * 1e6),
     },
     losses,
   );

@@ -20,7 +20,7 @@ describe("providers", () => {
     [{ ANTHROPIC_API_KEY: "k" }, "anthropic", ["https://api.anthropic.com"], "k"],
     [{ MISTRAL_API_KEY: "k" }, "mistral", ["https://api.mistral.ai/v1"], "k"],
     [{ GROQ_API_KEY: "k" }, "groq", ["https://api.groq.com/openai/v1"], "k"],
-    [{ OLLAMA_HOST: "gpu.lan" }, "ollama", ["http://gpu.lan:11434/v1"], undefined],
+    [{ OLLAMA_HOST: "gpu.lan" }, "ollama", ["http://gpu.lan:11434"], undefined],
     [{ VLLM_BASE_URL: "http://a:8000" }, "vllm", ["http://a:8000/v1"], undefined],
     [{ VLLM_BASE_URL: "http://a:8000", VLLM_API_KEY: "k" }, "vllm", ["http://a:8000/v1"], "k"],
     [{ OPENAI_COMPATIBLE_BASE_URL: FAKE }, "openai-compatible", [`${FAKE}/v1`], undefined],
@@ -47,7 +47,7 @@ describe("providers", () => {
       ["anthropic", FAKE],
       ["mistral", `${FAKE}/v1`],
       ["vllm", `${FAKE}/v1`],
-      ["ollama", `${FAKE}/v1`],
+      ["ollama", FAKE],
     ]);
   });
 

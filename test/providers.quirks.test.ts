@@ -3,7 +3,6 @@ import { describe, expect, test } from "vitest";
 import { anthropic } from "../providers/anthropic.ts";
 import { groq } from "../providers/groq.ts";
 import { providerKinds } from "../providers/index.ts";
-import { ollama } from "../providers/ollama.ts";
 import { CHAT } from "../providers/openai-compatible.ts";
 import { openai } from "../providers/openai.ts";
 import { sandbox } from "../providers/sandbox.ts";
@@ -235,60 +234,6 @@ describe("vLLM", () => {
   });
 });
 
-describe("Ollama", () => {
-  const ROWS: readonly Row[] = [
-    ["the cap, without which there would be none", undefined, { max_completion_tokens: 9 }, { max_tokens: 9 }],
-    ["of two caps its own", undefined, { max_completion_tokens: 9, max_tokens: 8 }, { max_tokens: 8 }],
-    ["no tools where none may be called", undefined, { tools: [tool], tool_choice: "none" }, {}],
-    ["a forced tool", undefined, { tools: [tool], tool_choice: "required" }, { tools: [tool] }, "tool_choice"],
-    [
-      "a named tool",
-      undefined,
-      { tools: [tool], tool_choice: { type: "function", function: { name: "look" } } },
-      { tools: [tool] },
-      "tool_choice",
-    ],
-    [
-      "what it would ignore in silence",
-      undefined,
-      { n: 2, logit_bias: { "1": 2 }, parallel_tool_calls: false, verbosity: "low" },
-      {},
-      "n",
-      "logit_bias",
-      "parallel_tool_calls",
-      "verbosity",
-    ],
-  ];
-  for (const [what, model, sent, arrived, ...losses] of ROWS) {
-    test(what, () => {
-      const result = edited(ollama, CHAT, { messages: [hello], ...sent }, recordOf(model));
-      expect(result.body).toEqual({ messages: [hello], ...arrived });
-      expect(result.losses).toEqual(losses);
-    });
-  }
-
-  test("parts of text are one text, as each would become a message of its own", () => {
-    const body = { messages: [{ role: "user", content: [text("One."), text("Two.")] }] };
-    expect(edited(ollama, CHAT, body, undefined)).toMatchObject({
-      body: { messages: [{ role: "user", content: "One.\n\nTwo." }] },
-      losses: [],
-    });
-  });
-
-  test.each<readonly [string, JsonObject]>([
-    ["a plain question", { max_tokens: 9, temperature: 0.2, reasoning_effort: "low" }],
-    ["a free choice of tools", { tools: [tool], tool_choice: "auto" }],
-    ["what says nothing", { n: 1, parallel_tool_calls: true, logit_bias: {}, modalities: ["text"], tool_choice: null }],
-    [
-      "a picture among the parts",
-      { messages: [{ role: "user", content: [text("What?"), { type: "image_url", image_url: { url: "data:" } }] }] },
-    ],
-    ["a single part", { messages: [{ role: "user", content: [text("What?")] }] }],
-  ])("the very buffer for %s", (_what, sent) => {
-    expect(edited(ollama, CHAT, { messages: [hello], ...sent }, undefined).isUntouched).toBe(true);
-  });
-});
-
 test("Groq takes what OpenAI's clients send", () => {
   const body = { messages: [{ role: "developer", content: "Hi" }], max_tokens: 9, tools: [tool], seed: 1 };
   expect(edited(groq, CHAT, body, undefined).isUntouched).toBe(true);
@@ -348,10 +293,6 @@ describe("every kind", () => {
     });
   }
 });
-
-function text(words: string): JsonObject {
-  return { type: "text", text: words };
-}
 
 function toolLoop(id: string): JsonObject {
   const call = { id, type: "function", function: { name: "look", arguments: "{}" } };

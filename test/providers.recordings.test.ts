@@ -32,7 +32,6 @@ describe.skipIf(!isThere)("what was answered is not edited", () => {
     ["mistral", 40],
     ["groq", 20],
     ["vllm", 5],
-    ["ollama", 5],
   ])("%s", (kind, atLeast) => {
     const provider = providerOf(kind);
     let seen = 0;

@@ -17,7 +17,7 @@ describe("a base URL is understood with and without its version, with slashes at
     anthropic: "/v1/messages",
     mistral: "/v1/chat/completions",
     vllm: "/v1/chat/completions",
-    ollama: "/v1/chat/completions",
+    ollama: "/api/chat",
     "openai-compatible": "/v1/chat/completions",
   };
   const HOST = "http://127.0.0.1:9";
@@ -63,7 +63,7 @@ describe("a base URL is understood with and without its version, with slashes at
     ["https://ollama.example.com", "https://ollama.example.com"],
     ["http://gpu.lan/ollama", "http://gpu.lan/ollama"],
   ])("OLLAMA_HOST may be what Ollama's own server listens on: %s", (given, root) => {
-    expect(endpoint("ollama", given)).toBe(`${root}/v1/chat/completions`);
+    expect(endpoint("ollama", given)).toBe(`${root}/api/chat`);
   });
 
   function endpoint(kind: string, given: string): string {
@@ -144,7 +144,7 @@ test("usage in streams is asked for where it does not come by itself, and not wh
   const asked = providerKinds.filter(({ asksStreamUsage }) => asksStreamUsage).map(({ kind }) => kind);
   expect(asked).not.toContain("mistral");
   expect(asked).not.toContain("anthropic");
-  expect(asked).toEqual(expect.arrayContaining(["openai", "groq", "vllm", "ollama", "openai-compatible"]));
+  expect(asked).toEqual(expect.arrayContaining(["openai", "groq", "vllm", "openai-compatible"]));
 });
 
 test("an absent count of cached tokens is nothing cached where that is documented, and unknown elsewhere", () => {

@@ -1,17 +1,20 @@
 /**
  * Anthropic Messages (`POST /v1/messages`), both ways. Each direction is a file of its own; this one assembles them.
  */
-import type { JsonObject } from "../chat.ts";
+import type { JsonObject, JsonValue } from "../chat.ts";
 import type { Edit } from "../edit.ts";
 import { MessagesWatcher, messagesDecoder, readError } from "./anthropic-messages.decode.ts";
 import { errorEvent, messagesEncoder, writeError } from "./anthropic-messages.encode.ts";
 import { readRequest } from "./anthropic-messages.read.ts";
-import { NAME } from "./anthropic-messages.words.ts";
+import { isArray, isObject, NAME } from "./anthropic-messages.words.ts";
 import { writeRequest } from "./anthropic-messages.write.ts";
 import type { Dialect, EditOptions } from "./dialect.ts";
+import { isForeignSeal } from "./seal.ts";
+import { SSE_CONTENT_TYPE, sseComment } from "./sse.ts";
 
 export const anthropicMessages: Dialect = {
   name: NAME,
+  streamContentType: SSE_CONTENT_TYPE,
   readRequest,
   writeRequest,
   edits,
@@ -21,9 +24,24 @@ export const anthropicMessages: Dialect = {
   readError,
   writeError,
   errorEvent,
+  comment: sseComment,
 };
 
-/** Usage always comes in this dialect's streams, so the model's name is all there is to change. */
+/** Usage always comes in this dialect's streams. */
 function edits(body: JsonObject, { model }: EditOptions): readonly Edit[] {
-  return body["model"] === model ? [] : [{ op: "set", path: ["model"], value: model }];
+  const renamed: readonly Edit[] = body["model"] === model ? [] : [{ op: "set", path: ["model"], value: model }];
+  const foreign = isArray(body["messages"]) ? body["messages"].flatMap(withoutForeignSeals) : [];
+  return foreign.length === 0 ? renamed : [...renamed, ...foreign];
+}
+
+/** What another dialect's server thought in an earlier turn: its seal would be refused. A message without content would be, too. */
+function withoutForeignSeals(message: JsonValue, at: number): readonly Edit[] {
+  const content = isObject(message) && message["role"] === "assistant" ? message["content"] : undefined;
+  if (!isArray(content)) return [];
+  const foreign = content.flatMap((block, index) =>
+    isObject(block) && (isForeignSeal(block["signature"]) || isForeignSeal(block["data"])) ? [index] : [],
+  );
+  const path = ["messages", at];
+  if (foreign.length > 0 && foreign.length === content.length) return [{ op: "delete", path, loss: "reasoning" }];
+  return foreign.map((index): Edit => ({ op: "delete", path: [...path, "content", index], loss: "reasoning" }));
 }

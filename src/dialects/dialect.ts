@@ -9,6 +9,8 @@ import type { ModelRecord } from "../model.ts";
 
 export interface Dialect {
   readonly name: DialectName;
+  /** The content type of a streamed answer: `text/event-stream`, `application/x-ndjson`. */
+  readonly streamContentType: string;
 
   /**
    * The canonical reading of a client's body. Tolerant: unknown fields go to `extra`, unknown blocks become opaque parts.
@@ -45,6 +47,9 @@ export interface Dialect {
 
   /** The bytes that say, inside a stream that has begun, that it failed. */
   errorEvent(error: GatewayError, requestId: string): string;
+
+  /** Text that every client of the dialect skips, at a stream's end; absent where there is no such thing. */
+  comment?(text: string): string;
 }
 
 export interface WriteOptions {
@@ -71,6 +76,8 @@ export interface EncodeOptions {
   readonly id: string;
   /** Seconds since the epoch, for dialects that stamp their answers. */
   readonly createdSeconds: number;
+  /** Whole nanoseconds since the call arrived, never falling, for dialects that tell durations; absent: they tell none. */
+  readonly elapsedNs?: () => number;
 }
 
 /**

@@ -1,6 +1,7 @@
 /** The dialects spoken. Adding one: a file (see README.md), and a line here. */
 import { anthropicMessages } from "./anthropic-messages.ts";
 import type { Dialect } from "./dialect.ts";
+import { ollamaChat, ollamaGenerate } from "./ollama-chat.ts";
 import { openaiChat } from "./openai-chat.ts";
 
-export const dialects: readonly Dialect[] = [openaiChat, anthropicMessages];
+export const dialects: readonly Dialect[] = [openaiChat, anthropicMessages, ollamaChat, ollamaGenerate];

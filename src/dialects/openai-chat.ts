@@ -14,9 +14,11 @@ import { readRequest } from "./openai-chat.read.ts";
 import { ChatWatcher } from "./openai-chat.watch.ts";
 import { isObject, NAME } from "./openai-chat.words.ts";
 import { writeRequest } from "./openai-chat.write.ts";
+import { SSE_CONTENT_TYPE, sseComment } from "./sse.ts";
 
 export const openaiChat: Dialect = {
   name: NAME,
+  streamContentType: SSE_CONTENT_TYPE,
   readRequest,
   writeRequest,
   edits,
@@ -26,6 +28,7 @@ export const openaiChat: Dialect = {
   readError,
   writeError,
   errorEvent,
+  comment: sseComment,
 };
 
 function edits(body: JsonObject, { model, askStreamUsage }: EditOptions): readonly Edit[] {

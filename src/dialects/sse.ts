@@ -6,6 +6,13 @@
 const LF = 10;
 const CR = 13;
 
+export const SSE_CONTENT_TYPE = "text/event-stream";
+
+/** A comment, which clients skip. */
+export function sseComment(text: string): string {
+  return `: ${text}\n\n`;
+}
+
 export interface SseFrame {
   /** The event as it came, its blank line included. */
   readonly bytes: Uint8Array;

@@ -147,7 +147,7 @@ function arrives(stage: Stage, recording: Recording): void {
   expect(body["stream"] === true).toBe(request.body["stream"] === true);
   const headers = JSON.stringify(arrived.headers);
   expect(headers + text).not.toContain(CLIENT_KEY);
-  if (provider !== "ollama") expect(headers).toContain(keyOf(provider));
+  expect(headers).toContain(keyOf(provider));
   expect(arrived.headers["anthropic-beta"]).toBe(api === "messages" ? request.headers["anthropic-beta"] : undefined);
   const version = request.headers["anthropic-version"];
   if (api === "messages" && version !== undefined) expect(arrived.headers["anthropic-version"]).toBe(version);

@@ -45,6 +45,4 @@ const DOCUMENTED: Readonly<Record<string, readonly RegExp[]>> = {
   ],
   // A template that knows only `system`.
   vllm: [/^messages\[\d+\]\.role$/],
-  // An endpoint that ignores what it does not know, an output cap among it, and makes a message of each part.
-  ollama: [/^(max_tokens|max_completion_tokens|tools|tool_choice)$/, /^messages\[\d+\]\.(role|content)$/],
 };

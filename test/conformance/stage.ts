@@ -42,7 +42,6 @@ const BY_ENVIRONMENT: Readonly<Record<string, (url: string) => Record<string, st
   mistral: (url) => ({ MISTRAL_API_KEY: keyOf("mistral"), MISTRAL_BASE_URL: url }),
   groq: (url) => ({ GROQ_API_KEY: keyOf("groq"), GROQ_BASE_URL: `${url}/v1` }),
   vllm: (url) => ({ VLLM_API_KEY: keyOf("vllm"), VLLM_BASE_URL: `${url}/v1` }),
-  ollama: (url) => ({ OLLAMA_HOST: url }),
 };
 
 /** The credential that a provider is to be shown. */
