@@ -28,7 +28,7 @@ export interface CacheMark {
   readonly ttl?: "5m" | "30m" | "1h" | "12h";
 }
 
-export interface ChatRequest {
+export interface ChatRequest extends Enveloped {
   readonly dialect: DialectName;
   /** The model as the client named it. */
   readonly model: string;
@@ -62,6 +62,8 @@ export interface ChatRequest {
   /** How many alternative answers; more than 1 is a need. */
   readonly choices?: number;
   readonly logprobs?: { readonly top?: number };
+  /** What of this call no other dialect can be asked for, in words for an error ("embeddings", "a suffix"): a need. */
+  readonly onlyHere?: readonly string[];
   /** Fields only this dialect can say, verbatim. Each that is not written again is a loss. */
   readonly extra: JsonObject;
 }
@@ -69,23 +71,23 @@ export interface ChatRequest {
 export type Message = SystemMessage | UserMessage | AssistantMessage | ToolMessage;
 
 /** System or developer text, kept at its position: hoisting it would rewrite the cached prefix. */
-export interface SystemMessage {
+export interface SystemMessage extends Enveloped {
   readonly role: "system";
   readonly parts: readonly Part[];
   readonly extra?: JsonObject;
 }
-export interface UserMessage {
+export interface UserMessage extends Enveloped {
   readonly role: "user";
   readonly parts: readonly Part[];
   readonly extra?: JsonObject;
 }
-export interface AssistantMessage {
+export interface AssistantMessage extends Enveloped {
   readonly role: "assistant";
   readonly parts: readonly Part[];
   readonly extra?: JsonObject;
 }
 /** Results of tool calls; one or more, in the client's order. */
-export interface ToolMessage {
+export interface ToolMessage extends Enveloped {
   readonly role: "tool";
   readonly parts: readonly ToolResultPart[];
   readonly extra?: JsonObject;
@@ -102,10 +104,14 @@ export type Part =
   | RefusalPart
   | OpaquePart;
 
-interface PartBase {
+interface PartBase extends Enveloped {
   readonly cache?: CacheMark;
   /** Fields of this part that only its dialect can say (citations, annotations …). */
   readonly extra?: JsonObject;
+}
+/** What stands around what is said on its own wire and means nothing (ids, a status): written back there, no loss anywhere else. */
+interface Enveloped {
+  readonly envelope?: JsonObject;
 }
 export interface TextPart extends PartBase {
   readonly type: "text";
@@ -127,13 +133,20 @@ export interface AudioPart extends PartBase {
   /** Base64. */
   readonly data: string;
 }
-/** Thinking. A signature or redacted data is readable by its issuer only (a hard binding). */
-export interface ReasoningPart extends PartBase {
+/** Thinking. A seal (a signature, or redacted data) is readable by its issuer only (a hard binding). */
+export interface ReasoningPart extends PartBase, SealOrigin {
   readonly type: "reasoning";
   readonly text: string;
   readonly signature?: string;
   /** Encrypted reasoning: opaque bytes instead of text. */
   readonly redacted?: string;
+}
+/** Where a seal is from. It is written to a server of that dialect only; one whose origin is not known, to none. */
+export interface SealOrigin {
+  /** The dialect whose server sealed it. */
+  readonly issuer?: DialectName;
+  /** The issuer's own id for what it sealed, which it may want back beside the seal. */
+  readonly sealId?: string;
 }
 export interface ToolCallPart extends PartBase {
   readonly type: "tool-call";
@@ -227,8 +240,8 @@ export type ChatEvent =
   | { readonly type: "refusal-delta"; readonly text: string }
   | { readonly type: "reasoning-delta"; readonly text: string }
   /** Closes the reasoning block that was open (if any). */
-  | { readonly type: "reasoning-end"; readonly signature?: string }
-  | { readonly type: "reasoning-redacted"; readonly data: string }
+  | ({ readonly type: "reasoning-end"; readonly signature?: string } & SealOrigin)
+  | ({ readonly type: "reasoning-redacted"; readonly data: string } & SealOrigin)
   /** `index` is unique per call within the answer, rising from 0 in the order the calls began. */
   | { readonly type: "tool-call-start"; readonly index: number; readonly id: string; readonly name: string }
   | { readonly type: "tool-call-delta"; readonly index: number; readonly arguments: string }

@@ -85,8 +85,8 @@ const RICH_EVENTS: readonly ChatEvent[] = [
     },
   },
   { type: "reasoning-delta", text: "hm — «ünï»" },
-  { type: "reasoning-end", signature: "c2ln" },
-  { type: "reasoning-redacted", data: "ZGF0YQ" },
+  { type: "reasoning-end", signature: "c2ln", issuer: "anthropic-messages" },
+  { type: "reasoning-redacted", data: "ZGF0YQ", issuer: "anthropic-messages" },
   { type: "text-delta", text: 'says "signature_delta" 🗽' },
   { type: "opaque", kind: "citations", value: { cited_text: "x" } },
   {
@@ -410,7 +410,7 @@ describe("whole answers", () => {
     expect(decode(JSON.stringify(message), false)).toEqual([
       { type: "start", id: "msg_1", model: "m" },
       { type: "reasoning-delta", text: "hm" },
-      { type: "reasoning-end", signature: "c2ln" },
+      { type: "reasoning-end", signature: "c2ln", issuer: "anthropic-messages" },
       { type: "text-delta", text: "hello" },
       {
         type: "opaque",

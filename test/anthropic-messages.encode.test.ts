@@ -19,7 +19,7 @@ const ANSWER: readonly ChatEvent[] = [
   { type: "start", id: "msg_up", model: "upstream-model" },
   { type: "reasoning-delta", text: "hm" },
   { type: "reasoning-delta", text: " so" },
-  { type: "reasoning-end", signature: "c2ln" },
+  { type: "reasoning-end", signature: "c2ln", issuer: "anthropic-messages" },
   { type: "text-delta", text: "hel" },
   { type: "text-delta", text: "lo 🗽" },
   { type: "tool-call-start", index: 0, id: "toolu_1", name: "f" },
@@ -371,7 +371,9 @@ describe("a whole answer", () => {
       false,
       losses,
     );
-    expect(JSON.parse(text)).toMatchObject({ content: [{ type: "tool_use", id: "a", name: "f", input: { _raw: '{"a":' } }] });
+    expect(JSON.parse(text)).toMatchObject({
+      content: [{ type: "tool_use", id: "a", name: "f", input: { _raw: '{"a":' } }],
+    });
     expect(losses).toMatchObject([{ field: "tool-arguments" }]);
   });
 

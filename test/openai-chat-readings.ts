@@ -26,7 +26,7 @@ export function seals(events: readonly ChatEvent[]): string[] {
   });
 }
 
-interface Reading {
+export interface Reading {
   text: string;
   refusal: string;
   reasoning: string;

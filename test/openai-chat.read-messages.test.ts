@@ -118,7 +118,7 @@ describe("messages", () => {
     expect(message?.parts).toEqual([
       { type: "reasoning", text: "hm", signature: "c2ln" },
       { type: "reasoning", text: "", redacted: "ZW5j" },
-      { type: "reasoning", text: "", redacted: "Zm9y", extra: { format: "google-gemini-v1", id: "x" } },
+      { type: "reasoning", text: "", redacted: "Zm9y", issuer: "google-gemini-v1", sealId: "x" },
       { type: "text", text: "a" },
     ]);
   });

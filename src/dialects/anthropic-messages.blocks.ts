@@ -3,7 +3,7 @@
  */
 import type { ChatEvent, JsonObject, JsonValue } from "../chat.ts";
 import { elementSpans, memberSpan } from "./anthropic-messages.span.ts";
-import { isArray, isObject, textOf } from "./anthropic-messages.words.ts";
+import { isArray, isObject, NAME, textOf } from "./anthropic-messages.words.ts";
 
 /** How many blocks may be open at once. The dialect knows one; more is tolerated, without end is not. */
 const OPEN_BLOCKS_MAX = 256;
@@ -69,7 +69,7 @@ function startEvents({ kind, start, toolIndex }: OpenBlock): ChatEvent[] {
     case "thinking":
       return reasoningDelta(start["thinking"]);
     case "redacted_thinking":
-      return [{ type: "reasoning-redacted", data: textOf(start["data"]) ?? "" }];
+      return [{ type: "reasoning-redacted", data: textOf(start["data"]) ?? "", issuer: NAME }];
     case "tool_use":
       return [toolStart(start, toolIndex)];
     default:
@@ -163,7 +163,7 @@ export function wholeBlockEvents(content: readonly JsonValue[], text: string): C
         events.push(...reasoningDelta(block["thinking"]), reasoningEnd(textOf(block["signature"]) ?? ""));
         break;
       case "redacted_thinking":
-        events.push({ type: "reasoning-redacted", data: textOf(block["data"]) ?? "" });
+        events.push({ type: "reasoning-redacted", data: textOf(block["data"]) ?? "", issuer: NAME });
         break;
       case "tool_use":
         events.push(
@@ -200,7 +200,7 @@ function reasoningDelta(text: JsonValue | undefined): ChatEvent[] {
 }
 
 function reasoningEnd(signature: string): ChatEvent {
-  return { type: "reasoning-end", ...(signature === "" ? {} : { signature }) };
+  return { type: "reasoning-end", ...(signature === "" ? {} : { signature, issuer: NAME }) };
 }
 
 function citations(value: JsonValue | undefined): ChatEvent[] {

@@ -4,7 +4,15 @@
 import type { AnswerError, ChatEvent, JsonObject, JsonValue } from "../chat.ts";
 import { BlockReader, wholeBlockEvents } from "./anthropic-messages.blocks.ts";
 import { UsageReader } from "./anthropic-messages.usage.ts";
-import { errorTypeOf, finishOf, isArray, isObject, statusOfErrorType, textOf } from "./anthropic-messages.words.ts";
+import {
+  errorTypeOf,
+  finishOf,
+  isArray,
+  isObject,
+  NAME,
+  statusOfErrorType,
+  textOf,
+} from "./anthropic-messages.words.ts";
 import type { Decoder, WatchedFrame, Watcher } from "./dialect.ts";
 import { SseSplitter, type SseFrame } from "./sse.ts";
 
@@ -177,12 +185,12 @@ const SPACE = 0x20;
 
 function signatureIn(delta: JsonValue | undefined): readonly ChatEvent[] {
   const signature = isObject(delta) && delta["type"] === "signature_delta" ? textOf(delta["signature"]) : undefined;
-  return signature === undefined || signature === "" ? NO_EVENTS : [{ type: "reasoning-end", signature }];
+  return signature === undefined || signature === "" ? NO_EVENTS : [{ type: "reasoning-end", signature, issuer: NAME }];
 }
 
 function redactedIn(block: JsonValue | undefined): readonly ChatEvent[] {
   const data = isObject(block) && block["type"] === "redacted_thinking" ? textOf(block["data"]) : undefined;
-  return data === undefined ? NO_EVENTS : [{ type: "reasoning-redacted", data }];
+  return data === undefined ? NO_EVENTS : [{ type: "reasoning-redacted", data, issuer: NAME }];
 }
 
 /** A whole answer: read when all of it is there. Its size is bounded by who reads the body. */

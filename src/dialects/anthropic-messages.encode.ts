@@ -6,8 +6,9 @@ import type { AnswerError, ChatEvent, JsonObject, Loss } from "../chat.ts";
 import type { GatewayError } from "../errors.ts";
 import { laterUsage, UNKNOWN_USAGE, type Usage } from "../usage.ts";
 import { writeUsage } from "./anthropic-messages.usage.ts";
-import { errorTypeOf, isObject, RAW_INPUT, STOP_REASON_OF_FINISH, toolIdOf } from "./anthropic-messages.words.ts";
+import { errorTypeOf, isObject, NAME, RAW_INPUT, STOP_REASON_OF_FINISH, toolIdOf } from "./anthropic-messages.words.ts";
 import type { EncodeOptions, Encoder } from "./dialect.ts";
+import { carriedSeal } from "./seal.ts";
 
 export function messagesEncoder(options: EncodeOptions, losses: Loss[]): Encoder {
   return options.stream ? new StreamEncoder(options, losses) : new WholeEncoder(options, losses);
@@ -275,10 +276,17 @@ class Answer {
         this.#say("thinking", event.text);
         return;
       case "reasoning-end":
-        this.#endReasoning(event.signature);
+        this.#endReasoning(
+          event.signature === undefined ? undefined : carriedSeal(event.signature, "signature", event, NAME),
+        );
         return;
       case "reasoning-redacted":
-        this.#begin({ kind: "redacted", data: event.data, chunks: [], ended: true });
+        this.#begin({
+          kind: "redacted",
+          data: carriedSeal(event.data, "redacted", event, NAME),
+          chunks: [],
+          ended: true,
+        });
         return;
       case "tool-call-start":
         this.#startTool(event);

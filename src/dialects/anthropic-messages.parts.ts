@@ -3,6 +3,7 @@
  */
 import type { CacheMark, JsonObject, JsonValue, MediaSource, OpaquePart, Part, ToolResultPart } from "../chat.ts";
 import { GatewayError } from "../errors.ts";
+import { heldSeal } from "./seal.ts";
 import { BILLING_KIND, BILLING_PREFIX, isArray, isObject, NAME, textOf, without } from "./anthropic-messages.words.ts";
 
 export type BlockPlace = "system" | "user" | "assistant" | "tool_result";
@@ -23,7 +24,7 @@ export function readBlock(block: JsonValue, path: string, place: BlockPlace): Pa
       return place === "assistant" ? readThinking(block, path) : opaque(block, type);
     case "redacted_thinking":
       return place === "assistant"
-        ? { type: "reasoning", text: "", redacted: required(block, "data", path) }
+        ? { type: "reasoning", text: "", ...heldSeal(required(block, "data", path), "redacted", NAME) }
         : opaque(block, type);
     case "tool_use":
       return place === "assistant" ? readToolUse(block, path) : opaque(block, type);
@@ -64,7 +65,7 @@ function readThinking(block: JsonObject, path: string): Part {
   return {
     type: "reasoning",
     text: required(block, "thinking", path),
-    ...(signature === undefined || signature === "" ? {} : { signature }),
+    ...(signature === undefined || signature === "" ? {} : heldSeal(signature, "signature", NAME)),
     ...common(block, ["thinking", "signature"]),
   };
 }

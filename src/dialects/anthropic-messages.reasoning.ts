@@ -66,7 +66,10 @@ export function writeReasoning(
 function hasForgottenThought({ messages }: ChatRequest): boolean {
   const at = messages.findLastIndex((message) => message.role === "assistant");
   const opening = messages[at]?.parts[0];
-  const isSealed = opening?.type === "reasoning" && (opening.signature !== undefined || opening.redacted !== undefined);
+  const isSealed =
+    opening?.type === "reasoning" &&
+    opening.issuer === NAME &&
+    (opening.signature !== undefined || opening.redacted !== undefined);
   return !isSealed && messages.slice(at + 1).some((message) => message.role === "tool");
 }
 

@@ -1,8 +1,9 @@
 /**
  * Anthropic Messages (`POST /v1/messages`), both ways. Each direction is a file of its own; this one assembles them.
  */
-import type { JsonObject, JsonValue } from "../chat.ts";
+import type { ChatRequest, JsonObject, JsonValue } from "../chat.ts";
 import type { Edit } from "../edit.ts";
+import type { ModelRecord } from "../model.ts";
 import { MessagesWatcher, messagesDecoder, readError } from "./anthropic-messages.decode.ts";
 import { errorEvent, messagesEncoder, writeError } from "./anthropic-messages.encode.ts";
 import { readRequest } from "./anthropic-messages.read.ts";
@@ -18,6 +19,7 @@ export const anthropicMessages: Dialect = {
   readRequest,
   writeRequest,
   edits,
+  refuses,
   decoder: messagesDecoder,
   watcher: () => new MessagesWatcher(),
   encoder: messagesEncoder,
@@ -26,6 +28,20 @@ export const anthropicMessages: Dialect = {
   errorEvent,
   comment: sseComment,
 };
+
+/** What was new, or has gone, from one generation of models to the next. */
+function refuses(request: ChatRequest, record: ModelRecord): boolean {
+  const { messages, reasoning } = request;
+  const first = messages.findIndex((message) => message.role !== "system");
+  const interjects = messages.some((message, at) => at > first && message.role === "system");
+  const prefills = messages.at(-1)?.role === "assistant";
+  const budgets = reasoning?.budgetTokens !== undefined;
+  return (
+    (interjects && !record.systemInMessages) ||
+    (prefills && !record.prefill) ||
+    (reasoning !== undefined && budgets !== (record.reasoning.kind === "budget"))
+  );
+}
 
 /** Usage always comes in this dialect's streams. */
 function edits(body: JsonObject, { model }: EditOptions): readonly Edit[] {

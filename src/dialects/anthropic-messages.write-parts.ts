@@ -31,7 +31,7 @@ export function writePart(part: Part, dialect: DialectName, path: string, lose: 
     case "audio":
       throw unsupported("audio input", path);
     case "reasoning":
-      return reasoningBlock(part, dialect, path, lose);
+      return reasoningBlock(part, path, lose);
     case "opaque":
       if (part.dialect === NAME && isBlock(part.value)) return part.value;
       lose("unknown-block", path);
@@ -50,10 +50,10 @@ function isBlock(value: unknown): value is JsonObject {
 
 /**
  * Only its issuer can read a signature, and the API refuses thinking without one. Clients of other dialects bring back what was
- * issued here as it was given to them; a `format` says that another service issued it.
+ * issued here as it was given to them, and so do clients of this one with what others issued.
  */
-function reasoningBlock(part: ReasoningPart, dialect: DialectName, path: string, lose: Lose): JsonObject | undefined {
-  const isOurs = dialect === NAME || part.extra?.["format"] === undefined;
+function reasoningBlock(part: ReasoningPart, path: string, lose: Lose): JsonObject | undefined {
+  const isOurs = part.issuer === NAME;
   if (isOurs && part.redacted !== undefined) return { type: "redacted_thinking", data: part.redacted };
   if (isOurs && part.signature !== undefined)
     return { type: "thinking", thinking: part.text, signature: part.signature };

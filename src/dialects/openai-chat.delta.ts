@@ -3,7 +3,7 @@
  */
 import type { ChatEvent, JsonObject, JsonValue } from "../chat.ts";
 import { CallReader } from "./openai-chat.calls.ts";
-import { REASONING_TEXTS, sealIn, textOfDetail, thinkingText } from "./openai-chat.details.ts";
+import { REASONING_TEXTS, sealIn, textOfDetail, THINKING_CHUNK, thinkingText } from "./openai-chat.details.ts";
 import { isArray, isObject, textOf } from "./openai-chat.words.ts";
 
 export class DeltaReader {
@@ -46,11 +46,12 @@ export class DeltaReader {
   }
 
   #sealed(detail: JsonObject): ChatEvent[] {
-    const { signature, redacted } = sealIn(detail);
-    if (redacted !== undefined) return [...this.#endReasoning(), { type: "reasoning-redacted", data: redacted }];
+    const { signature, redacted, origin } = sealIn(detail);
+    if (redacted !== undefined)
+      return [...this.#endReasoning(), { type: "reasoning-redacted", data: redacted, ...origin }];
     if (signature === undefined) return [];
     this.#isReasoning = false;
-    return [{ type: "reasoning-end", signature }];
+    return [{ type: "reasoning-end", signature, ...origin }];
   }
 
   #content(content: JsonValue | undefined): ChatEvent[] {
@@ -77,7 +78,7 @@ export class DeltaReader {
         const signature = textOf(chunk["signature"]) ?? "";
         if (signature === "") return chunk["closed"] === true ? [...thought, ...this.#endReasoning()] : thought;
         this.#isReasoning = false;
-        return [...thought, { type: "reasoning-end", signature }];
+        return [...thought, { type: "reasoning-end", signature, issuer: THINKING_CHUNK }];
       }
       default:
         return [{ type: "opaque", kind: textOf(chunk["type"]) ?? "unknown", value: chunk }];
@@ -120,8 +121,8 @@ export function sealEvents(delta: JsonObject): ChatEvent[] {
   const details = isArray(delta["reasoning_details"]) ? delta["reasoning_details"] : [];
   const chunks = isArray(delta["content"]) ? delta["content"] : [];
   return [...details, ...chunks].filter(isObject).flatMap((holder): ChatEvent[] => {
-    const { signature, redacted } = sealIn(holder);
-    if (redacted !== undefined) return [{ type: "reasoning-redacted", data: redacted }];
-    return signature === undefined ? [] : [{ type: "reasoning-end", signature }];
+    const { signature, redacted, origin } = sealIn(holder);
+    if (redacted !== undefined) return [{ type: "reasoning-redacted", data: redacted, ...origin }];
+    return signature === undefined ? [] : [{ type: "reasoning-end", signature, ...origin }];
   });
 }

@@ -3,7 +3,7 @@
  * and the terminal mark.
  */
 import { hash } from "node:crypto";
-import type { AnswerError, ChatEvent, JsonObject, JsonValue, Loss } from "../chat.ts";
+import type { AnswerError, ChatEvent, JsonObject, JsonValue, Loss, SealOrigin } from "../chat.ts";
 import { laterUsage, UNKNOWN_USAGE, type Usage } from "../usage.ts";
 import type { EncodeOptions, Encoder } from "./dialect.ts";
 import { writeDetails, type ReasoningBlock } from "./openai-chat.details.ts";
@@ -148,11 +148,11 @@ class Answer {
       case "reasoning-delta":
         return this.#think(event.text);
       case "reasoning-end":
-        this.#endThought(event.signature);
+        this.#endThought(event);
         return [];
       case "reasoning-redacted":
         this.#isThinking = false;
-        this.reasoning.push({ text: "", redacted: event.data });
+        this.reasoning.push({ text: "", redacted: event.data, ...originOf(event) });
         return [];
       case "tool-call-start":
         this.#isThinking = false;
@@ -234,12 +234,12 @@ class Answer {
     return [{ reasoning_content: text }];
   }
 
-  #endThought(signature: string | undefined): void {
-    const last = this.reasoning.at(-1);
+  #endThought(event: Extract<ChatEvent, { type: "reasoning-end" }>): void {
+    const { signature } = event;
     if (signature !== undefined) {
       // Thinking whose text is not shown still has its signature, which the next turn must bring back.
-      if (this.#isThinking && last !== undefined) last.signature = signature;
-      else this.reasoning.push({ text: "", signature });
+      const said = this.#isThinking ? this.reasoning.pop() : undefined;
+      this.reasoning.push({ text: said?.text ?? "", signature, ...originOf(event) });
     }
     this.#isThinking = false;
   }
@@ -263,6 +263,10 @@ class Answer {
     this.#lost.add(kind);
     this.#losses.push({ field, path: kind });
   }
+}
+
+function originOf({ issuer, sealId }: SealOrigin): SealOrigin {
+  return { ...(issuer === undefined ? {} : { issuer }), ...(sealId === undefined ? {} : { sealId }) };
 }
 
 /** Clients parse what they got as a call's arguments: none at all is an empty object. */

@@ -38,3 +38,20 @@ const SECONDS: Readonly<Record<NonNullable<CacheMark["ttl"]>, number>> = {
 function lifetime({ ttl }: CacheMark, ttlSeconds: readonly number[]): JsonObject {
   return ttl !== undefined && ttlSeconds.includes(SECONDS[ttl]) ? { ttl } : {};
 }
+
+/** Whether prompts are told apart by a key, so that one is better sent. */
+export function takesKey(record: ModelRecord | undefined): boolean {
+  const cache = record?.cache;
+  switch (cache?.kind) {
+    case "automatic":
+      return cache.key;
+    case "marks":
+      return cache.style === "prompt_cache_breakpoint";
+    case "keyed":
+      return true;
+    case "none":
+    case "local":
+    case undefined:
+      return false;
+  }
+}

@@ -3,7 +3,7 @@
  */
 import type { CacheMark, JsonObject, JsonValue, MediaSource, OpaquePart, Part } from "../chat.ts";
 import { GatewayError } from "../errors.ts";
-import { thinkingText } from "./openai-chat.details.ts";
+import { THINKING_CHUNK, thinkingText } from "./openai-chat.details.ts";
 import { isArray, isObject, NAME, textOf, without } from "./openai-chat.words.ts";
 
 /** Content as text or as parts; `null` where the role may have none. */
@@ -90,7 +90,7 @@ function readFile(part: JsonObject, path: string): Part {
 }
 
 /** OpenAI's older examples give the base64 without a type: it is a PDF, the only kind there was. */
-function documentOf(data: string): MediaSource {
+export function documentOf(data: string): MediaSource {
   return /^(data|https?):/i.test(data) ? mediaOf(data) : { type: "base64", mediaType: "application/pdf", data };
 }
 
@@ -111,12 +111,12 @@ function readThinking(part: JsonObject): Part {
   return {
     type: "reasoning",
     text: thinkingText(part["thinking"]),
-    ...(signature === "" ? {} : { signature, extra: { format: "thinking-chunk" } }),
+    ...(signature === "" ? {} : { signature, issuer: THINKING_CHUNK }),
   };
 }
 
 /** A base64 data URL says its own type; any other stays as it is. */
-function mediaOf(url: string): MediaSource {
+export function mediaOf(url: string): MediaSource {
   const comma = /^data:/i.test(url) ? url.indexOf(",") : -1;
   if (comma < 0) return { type: "url", url };
   const [mediaType = "", ...parameters] = url.slice(5, comma).split(";");

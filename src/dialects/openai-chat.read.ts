@@ -2,6 +2,7 @@
  * Reads a Chat Completions request. Tolerant of what it does not know, plain about what cannot be.
  */
 import type { ChatRequest, JsonObject, JsonValue, ResponseFormat, ToolChoice } from "../chat.ts";
+import { defined, isBoolean, isCount, isNumber, isString, member, optional } from "./openai-chat.fields.ts";
 import { readMessages } from "./openai-chat.messages.ts";
 import { invalid, told } from "./openai-chat.parts.ts";
 import { readFunctionCall, readFunctions, readToolChoice, readTools } from "./openai-chat.tools.ts";
@@ -88,11 +89,6 @@ const READ_FIELDS: readonly string[] = [
   "top_logprobs",
 ];
 
-/** What only this dialect says under a name that the reading has otherwise. */
-function member(key: string, value: JsonValue | undefined): JsonObject {
-  return value === undefined || value === null ? {} : { [key]: value };
-}
-
 function readModel(value: JsonValue | undefined): string {
   if (typeof value === "string" && value !== "") return value;
   throw invalid("model", `\`model\` is ${told(value)}; name the model to use, as text`);
@@ -153,38 +149,4 @@ function readSchema(held: JsonValue | undefined): ResponseFormat {
       description: textOf(held["description"]),
     }),
   };
-}
-
-function optional<Kind extends JsonValue>(
-  body: JsonObject,
-  key: string,
-  right: string,
-  is: (value: JsonValue) => value is Kind,
-): Kind | undefined {
-  const value = body[key];
-  if (value === undefined || value === null) return undefined;
-  if (is(value)) return value;
-  throw invalid(key, `\`${key}\` is ${told(value)}; ${right} is expected`);
-}
-
-/** The members that have a value: absence is said by leaving out. */
-function defined<Members extends object>(
-  members: Members,
-): { [Key in keyof Members]?: Exclude<Members[Key], undefined> } {
-  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as {
-    [Key in keyof Members]?: Exclude<Members[Key], undefined>;
-  };
-}
-
-function isNumber(value: JsonValue): value is number {
-  return typeof value === "number";
-}
-function isCount(value: JsonValue): value is number {
-  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
-}
-function isString(value: JsonValue): value is string {
-  return typeof value === "string";
-}
-function isBoolean(value: JsonValue): value is boolean {
-  return typeof value === "boolean";
 }

@@ -3,7 +3,7 @@
  */
 import type { ChatRequest } from "../chat.ts";
 import type { ModelRecord } from "../model.ts";
-import { EFFORTS, NAME } from "./openai-chat.words.ts";
+import { EFFORTS } from "./openai-chat.words.ts";
 
 type Lose = (field: string, path?: string) => void;
 
@@ -14,14 +14,20 @@ export interface Effort {
   readonly thinks: boolean;
 }
 
-/** @param callsFunctions Whether functions are offered: some models take them only when they do not think. */
+export interface EffortContext {
+  /** Whether the request is of the dialect that it is written to. */
+  readonly own: boolean;
+  /** Whether functions are offered where some models take them only when they do not think. */
+  readonly callsFunctions: boolean;
+}
+
 export function writeEffort(
   request: ChatRequest,
   record: ModelRecord | undefined,
-  callsFunctions: boolean,
+  { own, callsFunctions }: EffortContext,
   lose: Lose,
 ): Effort {
-  const said = wished(request, record, lose);
+  const said = wished(request, record, own, lose);
   if (record === undefined || record.reasoning.kind === "none") return { said, thinks: false };
   const effective = said ?? record.reasoning.defaultEffort;
   if (!callsFunctions || !record.chatToolsNeedEffortNone) return { said, thinks: effective !== "none" };
@@ -29,13 +35,13 @@ export function writeEffort(
   return { said: "none", thinks: false };
 }
 
-function wished(request: ChatRequest, record: ModelRecord | undefined, lose: Lose): string | undefined {
+function wished(request: ChatRequest, record: ModelRecord | undefined, own: boolean, lose: Lose): string | undefined {
   const wish = request.reasoning;
   if (wish === undefined) return undefined;
   const isOff = wish.enabled === false || (wish.effort === "none" && wish.enabled !== true);
   if (record === undefined) {
     // What an unknown model makes of effort nobody knows: only who speaks this dialect may have meant this one.
-    if (request.dialect === NAME) return wish.effort;
+    if (own) return wish.effort;
     lose("reasoning", "reasoning");
     return undefined;
   }

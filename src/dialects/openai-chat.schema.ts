@@ -1,9 +1,10 @@
 /**
- * Whether a JSON Schema is one that OpenAI's strict mode takes: every object closed, every property required.
+ * JSON Schemas as OpenAI's strict mode takes them: every object closed, every property required.
  *
  * Other dialects' strictness asks for less; a schema that fails here is refused with a 400, and is better sent without.
  */
-import type { JsonObject, JsonValue } from "../chat.ts";
+import { hash } from "node:crypto";
+import type { JsonObject, JsonValue, ResponseFormat } from "../chat.ts";
 import { isArray, isObject } from "./openai-chat.words.ts";
 
 export function takesStrict(schema: JsonObject): boolean {
@@ -43,4 +44,22 @@ function fits(schema: JsonValue | undefined, depth: number): boolean {
     schema["items"],
   ];
   return below.every((one) => one === undefined || fits(one, depth - 1));
+}
+
+/** Where nothing is said of strictness, another dialect's format is always strict: here only as far as the schema allows. */
+export function schemaFormat(
+  format: Extract<ResponseFormat, { type: "json-schema" }>,
+  own: boolean,
+  lose: (field: string, path?: string) => void,
+): JsonObject {
+  const { schema, name, description, strict } = format;
+  const wanted = strict ?? (own ? undefined : true);
+  const may = own || wanted !== true || takesStrict(schema);
+  if (!may) lose("strict", "response_format");
+  return {
+    name: name ?? `schema_${hash("sha256", JSON.stringify(schema), "hex").slice(0, 16)}`,
+    ...(description === undefined ? {} : { description }),
+    schema,
+    ...(wanted === undefined ? {} : { strict: may && wanted }),
+  };
 }

@@ -145,7 +145,7 @@ class TurnWriter {
     const blocks = parts.filter((part) => part.type === "reasoning");
     const text = blocks.map((block) => block.text).join("");
     const isSealed = blocks.some(
-      (block) => block.signature !== undefined || block.redacted !== undefined || block.extra !== undefined,
+      (block) => block.signature !== undefined || block.redacted !== undefined || block.issuer !== undefined,
     );
     return {
       ...(text === "" ? {} : { reasoning_content: text }),

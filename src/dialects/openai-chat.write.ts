@@ -3,13 +3,13 @@
  * provider's to edit. Same request, same bytes; what finds no word is a loss.
  */
 import { hash } from "node:crypto";
-import type { ChatRequest, FunctionTool, JsonObject, Loss, ResponseFormat, Tool, ToolChoice } from "../chat.ts";
+import type { ChatRequest, FunctionTool, JsonObject, Loss, Tool, ToolChoice } from "../chat.ts";
 import { GatewayError } from "../errors.ts";
 import type { ModelRecord } from "../model.ts";
 import type { WriteOptions } from "./dialect.ts";
-import { markWriter } from "./openai-chat.marks.ts";
+import { markWriter, takesKey } from "./openai-chat.marks.ts";
 import { writeEffort } from "./openai-chat.reasoning.ts";
-import { takesStrict } from "./openai-chat.schema.ts";
+import { schemaFormat, takesStrict } from "./openai-chat.schema.ts";
 import { wireTurn, writeTurns } from "./openai-chat.turns.ts";
 import { isObject, NAME } from "./openai-chat.words.ts";
 
@@ -26,7 +26,7 @@ export function writeRequest(request: ChatRequest, options: WriteOptions, losses
   const tools = writeTools(request, lose);
   const turns = writeTurns(request, record?.prefill ?? false, lose);
   const callsFunctions = request.tools.some((tool) => tool.type === "function");
-  const effort = writeEffort(request, record, callsFunctions, lose);
+  const effort = writeEffort(request, record, { own, callsFunctions }, lose);
   const extra = own ? request.extra : {};
   if (!own) for (const key of Object.keys(request.extra)) lose("unknown-field", key);
   const wire = markWriter(
@@ -160,26 +160,10 @@ function writeFormat({ responseFormat, dialect }: ChatRequest, lose: Lose): Json
     case "json-object":
       return { response_format: { type: "json_object" } };
     case "json-schema":
-      return { response_format: { type: "json_schema", json_schema: schemaFormat(responseFormat, dialect, lose) } };
+      return {
+        response_format: { type: "json_schema", json_schema: schemaFormat(responseFormat, dialect === NAME, lose) },
+      };
   }
-}
-
-/** Where nothing is said of strictness, another dialect's format is always strict: here only as far as the schema allows. */
-function schemaFormat(
-  format: Extract<ResponseFormat, { type: "json-schema" }>,
-  dialect: string,
-  lose: Lose,
-): JsonObject {
-  const { schema, name, description, strict } = format;
-  const wanted = strict ?? (dialect === NAME ? undefined : true);
-  const may = dialect === NAME || wanted !== true || takesStrict(schema);
-  if (!may) lose("strict", "response_format");
-  return {
-    name: name ?? `schema_${hash("sha256", JSON.stringify(schema), "hex").slice(0, 16)}`,
-    ...(description === undefined ? {} : { description }),
-    schema,
-    ...(wanted === undefined ? {} : { strict: may && wanted }),
-  };
 }
 
 /** Nothing to generate (a prompt that is only to be cached) has no word here: the least there is. */
@@ -269,20 +253,4 @@ function writeCaller(request: ChatRequest, record: ModelRecord | undefined, lose
     ...(tier === undefined ? {} : { service_tier: tier }),
     ...(promptCacheKey === undefined || !takesKey(record) ? {} : { prompt_cache_key: promptCacheKey }),
   };
-}
-
-function takesKey(record: ModelRecord | undefined): boolean {
-  const cache = record?.cache;
-  switch (cache?.kind) {
-    case "automatic":
-      return cache.key;
-    case "marks":
-      return cache.style === "prompt_cache_breakpoint";
-    case "keyed":
-      return true;
-    case "none":
-    case "local":
-    case undefined:
-      return false;
-  }
 }

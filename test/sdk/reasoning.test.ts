@@ -130,7 +130,8 @@ describe.each(THINKERS)("OpenAI's SDK with $model", ({ model }) => {
     const second = await simulation.openai.chat.completions.create({ ...asked, messages: [QUESTION, message, NEXT] });
     expect(second.choices[0]?.message.content).toBe(echoOf("And now?"));
 
-    const forged = { ...message, reasoning_details: [{ type: "reasoning.text", text: "", signature: "Zm9yZ2Vk" }] };
+    const details = (message.reasoning_details ?? []).map((detail) => ({ ...detail, signature: "Zm9yZ2Vk" }));
+    const forged = { ...message, reasoning_details: details };
     const error = await failure(
       simulation.openai.chat.completions.create({ ...asked, messages: [QUESTION, forged, NEXT] }),
     );

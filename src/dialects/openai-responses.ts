@@ -1,0 +1,49 @@
+/**
+ * OpenAI Responses (`POST /v1/responses`), both ways. Each direction is a file of its own; this one assembles them.
+ *
+ * Errors outside a stream, and the fields that mean the same in both, are the older API's.
+ */
+import type { JsonObject, JsonValue } from "../chat.ts";
+import type { Edit } from "../edit.ts";
+import type { Dialect, EditOptions } from "./dialect.ts";
+import { readError, writeError } from "./openai-chat.errors.ts";
+import { isArray, isObject } from "./openai-chat.words.ts";
+import { responsesDecoder } from "./openai-responses.decode.ts";
+import { responsesEncoder } from "./openai-responses.encode.ts";
+import { errorEvent } from "./openai-responses.errors.ts";
+import { readRequest } from "./openai-responses.read.ts";
+import { ResponsesWatcher } from "./openai-responses.watch.ts";
+import { isMadeThought, NAME } from "./openai-responses.words.ts";
+import { writeRequest } from "./openai-responses.write.ts";
+import { isForeignSeal } from "./seal.ts";
+import { SSE_CONTENT_TYPE, sseComment } from "./sse.ts";
+
+export const openaiResponses: Dialect = {
+  name: NAME,
+  readRequest,
+  writeRequest,
+  edits,
+  streamContentType: SSE_CONTENT_TYPE,
+  comment: sseComment,
+  decoder: responsesDecoder,
+  watcher: () => new ResponsesWatcher(),
+  encoder: responsesEncoder,
+  readError,
+  writeError,
+  errorEvent,
+};
+
+/** Usage always comes in this dialect's streams. */
+function edits(body: JsonObject, { model }: EditOptions): readonly Edit[] {
+  const renamed: readonly Edit[] = body["model"] === model ? [] : [{ op: "set", path: ["model"], value: model }];
+  const foreign = isArray(body["input"]) ? body["input"].flatMap(withoutForeign) : [];
+  return foreign.length === 0 ? renamed : [...renamed, ...foreign];
+}
+
+/** What another dialect's server thought in an earlier turn: its seal would be refused, and its id not be found. */
+function withoutForeign(item: JsonValue, at: number): readonly Edit[] {
+  if (!isObject(item) || item["type"] !== "reasoning") return [];
+  return isForeignSeal(item["encrypted_content"]) || isMadeThought(item)
+    ? [{ op: "delete", path: ["input", at], loss: "reasoning" }]
+    : [];
+}
