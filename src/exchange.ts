@@ -1,7 +1,7 @@
 /**
  * One client call: who calls, its bytes read once and bounded, parsed, and read.
  */
-import { createHash, timingSafeEqual } from "node:crypto";
+import { hash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import type { ChatRequest, JsonObject } from "./chat.ts";
 import type { Dialect } from "./dialects/dialect.ts";
@@ -125,7 +125,7 @@ export function authenticate(headers: Pick<Headers, "get">, keys: readonly Clien
       "no API key was sent; send it as `Authorization: Bearer <key>` or `x-api-key: <key>`",
     );
   }
-  const digest = createHash("sha256").update(shown.trim()).digest();
+  const digest = hash("sha256", shown.trim(), "buffer");
   let found: ClientKey | undefined;
   // Every key is compared, in constant time each: how long it takes says nothing about which one was close.
   for (const key of keys) {
@@ -176,7 +176,10 @@ export function readNodeBody(incoming: IncomingMessage, bodyBytesMax: number): P
     incoming.on("error", (error) =>
       reject(new GatewayError("canceled", "the client left while sending", { cause: error })),
     );
-    incoming.on("close", () => reject(new GatewayError("canceled", "the client left while sending")));
+    incoming.on("close", () => {
+      // Every request closes. An error that nobody hears costs as much as parsing the body.
+      if (!incoming.complete) reject(new GatewayError("canceled", "the client left while sending"));
+    });
   });
 }
 

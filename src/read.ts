@@ -75,7 +75,7 @@ export class StreamReader {
   }
 
   /**
-   * Reads until the first event. Resolves with all pieces so far, the body standing still.
+   * Reads until the first event. Resolves with all pieces so far; what follows is kept for `run`.
    *
    * @throws UpstreamFailure when the body broke before any event.
    */
@@ -83,7 +83,6 @@ export class StreamReader {
     this.#body = body;
     return new Promise((resolve, reject) => {
       const begun = () => {
-        body.pause();
         this.#sink = undefined;
         const pieces = this.#waiting;
         this.#waiting = [];

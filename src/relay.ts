@@ -274,5 +274,17 @@ function joined(parts: readonly (Uint8Array | string)[]): Uint8Array | string | 
   const some = parts.filter((part) => part.length > 0);
   if (some.length <= 1) return some[0];
   if (some.every((part) => typeof part === "string")) return some.join("");
-  return Buffer.concat(some.map((part) => (typeof part === "string" ? Buffer.from(part) : part)));
+  return adjacent(some) ?? Buffer.concat(some.map((part) => (typeof part === "string" ? Buffer.from(part) : part)));
+}
+
+/** Frames that were cut from one piece, and none of them left out, are that piece: nothing has to be copied. */
+function adjacent(parts: readonly (Uint8Array | string)[]): Uint8Array | undefined {
+  const [first] = parts;
+  if (first === undefined || typeof first === "string") return undefined;
+  let end = first.byteOffset;
+  for (const part of parts) {
+    if (typeof part === "string" || part.buffer !== first.buffer || part.byteOffset !== end) return undefined;
+    end += part.byteLength;
+  }
+  return new Uint8Array(first.buffer, first.byteOffset, end - first.byteOffset);
 }

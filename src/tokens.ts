@@ -180,14 +180,20 @@ const TOOL_FACTOR = 1.1;
 
 /** Estimated prompt tokens of a request, by o200k_base; a model's own count is this times its `tokenRatio`. */
 export function estimatePromptTokens(request: ChatRequest): number {
-  let tokens = PRIMING_TOKENS;
+  let tokens = 0;
   for (const message of request.messages) tokens += messageTokens(message);
   for (const tool of request.tools) tokens += toolTokens(tool);
-  if (request.responseFormat?.type === "json-schema") tokens += jsonTokens(request.responseFormat.schema);
-  return Math.ceil(tokens);
+  return promptTokensWith(tokens, request);
 }
 
-function messageTokens(message: Message): number {
+/** The same, for who has counted the messages and tools already: counting them is the dearest of what is done to a long prompt. */
+export function promptTokensWith(counted: number, request: ChatRequest): number {
+  const format = request.responseFormat;
+  return Math.ceil(PRIMING_TOKENS + counted + (format?.type === "json-schema" ? jsonTokens(format.schema) : 0));
+}
+
+/** Of one message, its borders included. */
+export function messageTokens(message: Message): number {
   let tokens = MESSAGE_TOKENS;
   for (const part of message.parts) tokens += partTokens(part);
   return tokens;
@@ -220,7 +226,7 @@ function pagesOf(source: MediaSource): number {
   return source.type === "base64" ? Math.min(PAGES_MAX, Math.max(1, Math.ceil(source.data.length / PAGE_BASE64))) : 1;
 }
 
-function toolTokens(tool: Tool): number {
+export function toolTokens(tool: Tool): number {
   // Offered, but not part of the prompt until it is loaded.
   if (tool.type === "function" && tool.deferred === true) return 0;
   if (tool.type === "opaque") return jsonTokens(tool.value);

@@ -42,7 +42,7 @@ export interface BodySink {
   error(failure: UpstreamFailure): void;
 }
 
-/** A pushed body. It stands still until `read` is called (once). */
+/** A pushed body. `read` is called once, and soon: what comes before it is kept. */
 export interface UpstreamBody {
   read(sink: BodySink): void;
   pause(): void;
@@ -131,6 +131,8 @@ class Attempt implements Dispatcher.DispatchHandler, UpstreamBody {
   #sent = false;
   #lastActivityAt = performance.now();
   #paused = false;
+  /** What came and was not given on yet: no more than one read of the socket. */
+  #gathered: Uint8Array[] = [];
   /** Ended, failed or aborted: nothing more is told to anybody. */
   #over = false;
   /** How the body ended before anybody read it. */
@@ -187,7 +189,10 @@ class Attempt implements Dispatcher.DispatchHandler, UpstreamBody {
     this.#finish();
     if (!this.#headArrived) this.#reject(failure);
     else if (this.#sink === undefined) this.#early = failure;
-    else this.#sink.error(failure);
+    else {
+      this.#gathered = [];
+      this.#sink.error(failure);
+    }
     this.#controller?.abort(failure);
   }
 
@@ -211,15 +216,14 @@ class Attempt implements Dispatcher.DispatchHandler, UpstreamBody {
   }
 
   onResponseStart(
-    controller: Dispatcher.DispatchController,
+    _controller: Dispatcher.DispatchController,
     status: number,
     headers: Readonly<Record<string, string | string[] | undefined>>,
   ): void {
     if (this.#over || status < 200) return;
     this.#headArrived = true;
     this.#lastActivityAt = performance.now();
-    this.#paused = true;
-    controller.pause();
+    // Not paused until somebody reads: that makes undici put back what it has and parse it again, and the reader is only promises away.
     clearTimeout(this.#timer);
     this.#arm();
     this.#decompress = this.#decompressor(headers["content-encoding"]);
@@ -230,13 +234,26 @@ class Attempt implements Dispatcher.DispatchHandler, UpstreamBody {
     if (this.#over) return;
     this.#lastActivityAt = performance.now();
     if (this.#decompress !== undefined) this.#decompress.write(chunk);
-    else this.#sink?.data(chunk);
+    else if (this.#gathered.push(chunk) === 1) process.nextTick(this.#deliver);
   }
+
+  /**
+   * One piece for what came in one read of the socket: events that come together are looked at, and written, together. Each in an
+   * HTTP chunk of its own would be a call down the line and three parts of a write.
+   */
+  #deliver = (): void => {
+    const chunks = this.#gathered;
+    if (chunks.length === 0 || this.#sink === undefined) return;
+    this.#gathered = [];
+    const [first] = chunks;
+    this.#sink.data(chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks));
+  };
 
   onResponseEnd(): void {
     if (this.#over) return;
-    if (this.#decompress !== undefined) this.#decompress.end();
-    else this.#end();
+    if (this.#decompress !== undefined) return void this.#decompress.end();
+    this.#deliver();
+    this.#end();
   }
 
   #end(): void {
@@ -247,6 +264,7 @@ class Attempt implements Dispatcher.DispatchHandler, UpstreamBody {
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.#deliver();
     this.fail(failureOf(error, this.#headArrived, this.#sent));
   }
 
@@ -277,9 +295,10 @@ class Attempt implements Dispatcher.DispatchHandler, UpstreamBody {
 
   read(sink: BodySink): void {
     this.#sink = sink;
-    if (this.#early === "end") return sink.end();
-    if (this.#early !== undefined) return sink.error(this.#early);
-    this.resume();
+    this.#decompress?.resume();
+    this.#deliver();
+    if (this.#early === "end") sink.end();
+    else if (this.#early !== undefined) sink.error(this.#early);
   }
 
   pause(): void {
@@ -296,6 +315,7 @@ class Attempt implements Dispatcher.DispatchHandler, UpstreamBody {
   }
 
   abort(): void {
+    this.#gathered = [];
     if (this.#over) return;
     this.#finish();
     this.#controller?.abort(new Error("the answer is no longer needed"));

@@ -114,7 +114,7 @@ describe("a prefix is warm where it was sent", () => {
     const borders = Array.from({ length: 1_000 }, () => 0);
     for (let filled = 0; filled < WARM_BORDERS_MAX; filled += borders.length) {
       const other = borders.map((_, index) => ({ hash: `${filled + index}`, tokens: 1, marked: false }));
-      bindings.learnPrompt({ borders: other }, nano, answered, 0);
+      bindings.learnPrompt({ borders: other, promptTokens: 0 }, nano, answered, 0);
     }
     expect(bindings.warmTokens(placed(second), nano, SECOND)).toBe(0);
   });

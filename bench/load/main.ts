@@ -103,16 +103,22 @@ async function main(): Promise<void> {
   await upstream.stop();
 }
 
+const FLAGS = {
+  seconds: { type: "string", default: String(DEFAULT_SECONDS) },
+  rounds: { type: "string", default: String(DEFAULT_ROUNDS) },
+  only: { type: "string" },
+  json: { type: "string" },
+  profile: { type: "string" },
+} as const;
+
+/** @returns what is wrong with them, as text. */
 function readOptions(): Options | string {
-  const { values } = parseArgs({
-    options: {
-      seconds: { type: "string", default: String(DEFAULT_SECONDS) },
-      rounds: { type: "string", default: String(DEFAULT_ROUNDS) },
-      only: { type: "string" },
-      json: { type: "string" },
-      profile: { type: "string" },
-    },
-  });
+  let values;
+  try {
+    ({ values } = parseArgs({ options: FLAGS }));
+  } catch (error) {
+    return (error as Error).message;
+  }
   if (process.platform !== "linux") return "this measurement reads /proc, and so runs on Linux only";
   const seconds = Number(values.seconds);
   const rounds = Number(values.rounds);

@@ -7,11 +7,13 @@
  */
 import { hash } from "node:crypto";
 import type { CacheMark, ChatRequest, JsonValue, Message, Part, Tool } from "../chat.ts";
-import { estimateTokens } from "../tokens.ts";
+import { messageTokens, promptTokensWith, toolTokens } from "../tokens.ts";
 
 export interface Boundary {
   /** Rising; the last one is the whole prompt. */
   readonly borders: readonly Border[];
+  /** The whole request's estimated tokens (o200k), as `estimatePromptTokens` has them. */
+  readonly promptTokens: number;
 }
 
 export interface Border {
@@ -27,18 +29,24 @@ const BORDERS_MAX = 64;
 
 export function placeBoundary(request: ChatRequest, namespace: string): Boundary {
   const borders: Border[] = [];
-  let chain = hash("sha256", namespace, "base64url");
+  // No hash begins with a NUL, so that no namespace can be taken for one.
+  let chain = `\u0000${namespace}`;
   let tokens = 0;
-  const add = (text: string, mark: CacheMark | undefined) => {
+  const add = (text: string, mark: CacheMark | undefined, ownTokens: number) => {
     chain = hash("sha256", `${chain}\u0000${text}`, "base64url");
-    tokens += estimateTokens(text);
+    tokens += ownTokens;
     borders.push({ hash: chain, tokens, marked: mark !== undefined });
   };
   // A tool that is offered only is no part of the prompt; once it is loaded it stands among the others, and is none either.
   const rendered = request.tools.filter((tool) => tool.type === "opaque" || tool.deferred !== true);
-  if (rendered.length > 0) add(rendered.map(toolText).join("\u0001"), markOn(rendered.at(-1)));
-  for (const message of request.messages) add(messageText(message), message.parts.at(-1)?.cache);
-  return { borders: borders.slice(-BORDERS_MAX) };
+  if (rendered.length > 0) {
+    const toolsTokens = rendered.reduce((sum, tool) => sum + toolTokens(tool), 0);
+    add(rendered.map(toolText).join("\u0001"), markOn(rendered.at(-1)), toolsTokens);
+  }
+  for (const message of request.messages) {
+    add(messageText(message), message.parts.at(-1)?.cache, messageTokens(message));
+  }
+  return { borders: borders.slice(-BORDERS_MAX), promptTokens: promptTokensWith(tokens, request) };
 }
 
 /** The text that identifies a task's opening: everything up to and including the first user message. */
