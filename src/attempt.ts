@@ -13,8 +13,10 @@ import { GatewayError, mayRetrySame } from "./errors.ts";
 import type { Exchange } from "./exchange.ts";
 import { outgoing, type Outgoing } from "./lane.ts";
 import type { Ledger, Reservation } from "./ledger.ts";
+import type { Log } from "./log.ts";
 import { Meter } from "./meter.ts";
 import type { Decision } from "./policies/policy.ts";
+import type { Replicas } from "./replicas.ts";
 import { decoded, readWhole, StreamReader, watched, type Piece } from "./read.ts";
 import type { Candidate } from "./target.ts";
 import type { Task } from "./task.ts";
@@ -37,6 +39,8 @@ export interface AttemptDependencies {
   readonly ledger: Pick<Ledger, "reserve" | "settle">;
   readonly bindings: Bindings;
   readonly breakers: Breakers;
+  readonly replicas: Replicas;
+  readonly log: Pick<Log, "warn">;
   readonly now: () => number;
   /** Rejects when the signal aborts. */
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
@@ -83,6 +87,9 @@ export interface Refusal {
   readonly verbatim:
     | { readonly status: number; readonly headers: UpstreamAnswer["headers"]; readonly bytes: Uint8Array }
     | undefined;
+  /** Another replica is there: the next try need not wait. */
+  readonly elsewhere?: boolean;
+  readonly overheadMs?: number;
 }
 
 /** Most of an error answer that is read; the rest says nothing more. */
@@ -97,19 +104,26 @@ export async function firstAnswer(
   const { decision, settings, signal } = context;
   let refusal: Refusal | undefined;
   let tried = 0;
+  /** What earlier tries and the waits between them took: the providers' time, not ours. */
+  let theirsMs = 0;
   for (let index = 0; index < decision.order.length && tried < settings.attemptsMax; index += 1) {
     const candidate = decision.order[index];
     if (candidate === undefined) break;
     const isLast = index === decision.order.length - 1;
     for (let again = 0; tried < settings.attemptsMax; again += 1) {
       tried += 1;
-      const result = await tryOnce(context, candidate, tried, dependencies);
+      const triedAt = performance.now();
+      const result = await tryOnce(context, candidate, { number: tried, theirsMs }, dependencies);
+      if (result.kind === "refused") logRefusal(result, context.exchange.id, tried, dependencies);
+      theirsMs += performance.now() - triedAt;
       if (result.kind !== "refused") return result;
       refusal = result;
       if (signal.aborted) return refusal;
       if (!isLast && result.error.nextTarget) break;
       if (tried >= settings.attemptsMax) return refusal;
-      if (!(await waited(result.error, again, settings, signal, dependencies))) return refusal;
+      const waitsAt = performance.now();
+      if (!(await waited(result, again, settings, signal, dependencies))) return refusal;
+      theirsMs += performance.now() - waitsAt;
     }
   }
   return (
@@ -123,15 +137,34 @@ export async function firstAnswer(
   );
 }
 
+/** What only the operator can mend, with the reason that clients are not told (`ECONNREFUSED`). */
+function logRefusal(
+  { error, candidate }: Refusal,
+  exchange: string,
+  attempt: number,
+  { log }: AttemptDependencies,
+): void {
+  if (error.status < 500 && error.kind !== "quota-exhausted") return;
+  const code = (error.cause as { cause?: { code?: unknown } } | undefined)?.cause?.code;
+  log.warn("attempt-failed", {
+    exchange,
+    attempt,
+    target: candidate?.target.name,
+    error: error.kind,
+    code: typeof code === "string" ? code : undefined,
+  });
+}
+
 /** Waits as the error asks. @returns false when trying again is not allowed or not worth it. */
 async function waited(
-  error: GatewayError,
+  { error, elsewhere }: Refusal,
   again: number,
   settings: AttemptSettings,
   signal: AbortSignal,
   dependencies: AttemptDependencies,
 ): Promise<boolean> {
   if (!mayRetrySame(error, again)) return false;
+  if (elsewhere === true) return true;
   const waitMs = error.retryAfterMs ?? settings.backoffMs * 2 ** again;
   if (waitMs > settings.waitMaxMs) return false;
   try {
@@ -145,31 +178,32 @@ async function waited(
 async function tryOnce(
   context: AttemptContext,
   candidate: Candidate,
-  number: number,
+  attempt: { readonly number: number; readonly theirsMs: number },
   dependencies: AttemptDependencies,
 ): Promise<FirstAnswer | Refusal> {
   const { exchange, settings, signal } = context;
   const { target } = candidate;
-  const made = attempted(() => outgoing(exchange, target, dependencies.dialect(candidate.dialect), settings.strict));
+  const made = attempted(() => outgoing(exchange, candidate, dependencies.dialect(candidate.dialect), settings.strict));
   if (made instanceof GatewayError)
     return { kind: "refused", error: made, candidate, recorded: false, verbatim: undefined };
   const losses = [...made.losses];
-  const reservation = reservationOf(context, candidate, made, number, dependencies.now());
+  const reservation = reservationOf(context, candidate, made, attempt.number, dependencies.now());
   const meter = new Meter({
     reservation,
     candidate,
     boundary: context.boundary,
     bindings: dependencies.bindings,
     losses,
-    overheadMs: performance.now() - exchange.startedAt,
+    overheadMs: performance.now() - exchange.startedAt - attempt.theirsMs,
     settle: (entry) => dependencies.ledger.settle(entry),
     now: dependencies.now,
   });
   dependencies.ledger.reserve(reservation);
   const answered = { candidate, outgoing: made, meter, losses };
+  const baseUrl = dependencies.replicas.next(target.instance, dependencies.now());
   try {
     const answer = await dependencies.upstream.send({
-      url: endpoint(candidate, made.lane === "same" ? exchange.search : ""),
+      url: endpoint(candidate, baseUrl, made.lane === "same" ? exchange.search : ""),
       headers: {
         "content-type": "application/json",
         accept: exchange.request.stream ? made.dialect.streamContentType : "application/json",
@@ -180,14 +214,20 @@ async function tryOnce(
       signal,
     });
     const result = await begun(answer, answered, exchange, dependencies);
-    if (result.kind === "refused") noteFailure(result.error, candidate, dependencies);
-    else dependencies.breakers.succeeded(target.name);
+    if (result.kind === "refused")
+      return {
+        ...result,
+        overheadMs: meter.overheadMs,
+        elsewhere: noteFailure(result.error, candidate, baseUrl, dependencies),
+      };
+    dependencies.breakers.succeeded(target.name);
     return result;
   } catch (error) {
     const failure = gatewayErrorOf(error);
     settleFailed(meter, failure, !(error instanceof UpstreamFailure) || error.sent);
-    noteFailure(failure, candidate, dependencies);
-    return { kind: "refused", error: failure, candidate, recorded: true, verbatim: undefined };
+    const elsewhere = noteFailure(failure, candidate, baseUrl, dependencies);
+    const { overheadMs } = meter;
+    return { kind: "refused", error: failure, candidate, recorded: true, verbatim: undefined, elsewhere, overheadMs };
   }
 }
 
@@ -286,28 +326,29 @@ function gatewayErrorOf(error: unknown): GatewayError {
   return new GatewayError("internal", "the gateway failed while it read the provider's answer", { cause: error });
 }
 
-/** Only what says something about the target's health counts; a caller's mistake does not. */
-function noteFailure(error: GatewayError, candidate: Candidate, dependencies: AttemptDependencies): void {
-  if (error.status < 500 || error.kind === "internal") return;
-  dependencies.breakers.failed(candidate.target.name, dependencies.now());
+/**
+ * Only what says something about the health of whom we called counts; a caller's mistake does not.
+ *
+ * @returns whether another replica is there to go to at once.
+ */
+function noteFailure(
+  error: GatewayError,
+  { target }: Candidate,
+  baseUrl: string,
+  dependencies: AttemptDependencies,
+): boolean {
+  if (error.status < 500 || error.kind === "internal") return false;
+  const nowMs = dependencies.now();
+  const elsewhere = dependencies.replicas.failed(target.instance, baseUrl, nowMs);
+  // While another replica is there, the target is not at fault.
+  if (!elsewhere) dependencies.breakers.failed(target.name, nowMs);
+  return elsewhere;
 }
 
-function endpoint(candidate: Candidate, search: string): URL {
-  const { target, dialect } = candidate;
-  const { provider, settings } = target.instance;
-  const base = settings.baseUrls[replicaOf(target.instance, settings.baseUrls.length)] ?? "";
-  const url = new URL(base + provider.path(dialect, target.model, target.record));
+function endpoint({ target, dialect }: Candidate, baseUrl: string, search: string): URL {
+  const url = new URL(baseUrl + target.instance.provider.path(dialect, target.model, target.record));
   if (search !== "") url.search = search;
   return url;
-}
-
-/** Replicas take turns. Which of them is warm is the affinity issue's to know. */
-const turns = new WeakMap<object, number>();
-function replicaOf(instance: object, replicas: number): number {
-  if (replicas <= 1) return 0;
-  const turn = turns.get(instance) ?? 0;
-  turns.set(instance, turn + 1);
-  return turn % replicas;
 }
 
 function reservationOf(

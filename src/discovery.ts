@@ -35,7 +35,11 @@ export function createDiscovery({ upstream, log, againMs = 10_000 }: DiscoveryOp
     for (const instance of targets.toAsk()) {
       const models = await modelsOf(instance, upstream, closed.signal);
       if (models.length > 0) targets.learn(instance.name, models);
-      else log.warn("models-unknown", { provider: instance.name });
+      else
+        log.warn("models-unknown", {
+          provider: instance.name,
+          remedy: "start the server, or name models in the config",
+        });
     }
     if (targets.toAsk().length === 0 || closed.signal.aborted) return;
     timer = setTimeout(() => void ask(targets), againMs).unref();
@@ -51,11 +55,24 @@ export function createDiscovery({ upstream, log, againMs = 10_000 }: DiscoveryOp
 
 type Instance = ReturnType<Targets["toAsk"]>[number];
 
-/** Empty when the server does not say. */
-async function modelsOf({ provider, settings }: Instance, upstream: Upstream, signal: AbortSignal): Promise<string[]> {
+/** Of the first replica that answers; empty when none says. */
+async function modelsOf(instance: Instance, upstream: Upstream, signal: AbortSignal): Promise<string[]> {
+  for (const baseUrl of instance.settings.baseUrls) {
+    const models = await modelsAt(baseUrl, instance, upstream, signal);
+    if (models.length > 0) return models;
+  }
+  return [];
+}
+
+async function modelsAt(
+  baseUrl: string,
+  { provider, settings }: Instance,
+  upstream: Upstream,
+  signal: AbortSignal,
+): Promise<string[]> {
   try {
     const answer = await upstream.send({
-      url: new URL(`${settings.baseUrls[0] ?? ""}${provider.modelsPath ?? ""}`),
+      url: new URL(`${baseUrl}${provider.modelsPath ?? ""}`),
       headers: { accept: "application/json", ...provider.headers(new Headers(), settings) },
       body: undefined,
       deadlines: DEADLINES,

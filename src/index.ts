@@ -16,6 +16,7 @@ import { createModelTable } from "./models.ts";
 import { policies as ownPolicies } from "./policies/index.ts";
 import type { Policy } from "./policies/policy.ts";
 import type { Provider } from "./provider.ts";
+import { createReplicas } from "./replicas.ts";
 import { createTargets } from "./target.ts";
 import { createUpstream } from "./upstream.ts";
 
@@ -89,6 +90,7 @@ export async function createSluice(options: SluiceOptions): Promise<Sluice> {
     ledger,
     bindings: createBindings(),
     breakers,
+    replicas: createReplicas(() => config.breaker),
     metrics,
     log,
     now,

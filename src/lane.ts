@@ -6,7 +6,7 @@ import type { Dialect } from "./dialects/dialect.ts";
 import { applyEdits, type Edit } from "./edit.ts";
 import { GatewayError } from "./errors.ts";
 import type { Exchange } from "./exchange.ts";
-import type { Target } from "./target.ts";
+import type { Candidate, Target } from "./target.ts";
 
 export interface Outgoing {
   readonly lane: "same" | "translated";
@@ -24,9 +24,16 @@ export interface Outgoing {
  * @param upstreamDialect What is spoken to the target: the exchange's own dialect makes the same-dialect lane.
  * @throws GatewayError `unsupported` when the target cannot be told what the request says, or when `strict` and anything was lost.
  */
-export function outgoing(exchange: Exchange, target: Target, upstreamDialect: Dialect, strict: boolean): Outgoing {
+export function outgoing(
+  exchange: Exchange,
+  { target, named }: Pick<Candidate, "target" | "named">,
+  upstreamDialect: Dialect,
+  strict: boolean,
+): Outgoing {
+  const { record } = target;
+  const asSaid = named || record === undefined || upstreamDialect.refuses?.(exchange.request, record) !== true;
   const made =
-    upstreamDialect.name === exchange.dialect.name
+    upstreamDialect.name === exchange.dialect.name && asSaid
       ? edited(exchange, target)
       : written(exchange, target, upstreamDialect);
   if (strict && made.losses.length > 0) throw strictRefusal(made.losses, target, upstreamDialect.name);

@@ -22,6 +22,7 @@ export function needs(request: ChatRequest): readonly Need[] {
     }
   };
   for (const message of request.messages) message.parts.forEach(read);
+  for (const word of request.onlyHere ?? []) add(word, "dialect");
   if ((request.choices ?? 1) > 1) add("several choices (n)", "dialect");
   if (isThread(request.extra["thread"])) add("a message thread", "dialect");
   if (request.logprobs !== undefined) add("logprobs", "better-in-dialect");

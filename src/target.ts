@@ -42,6 +42,8 @@ export interface Candidate {
   readonly outputTokens: number;
   /** Expected cost of this call; `undefined` when unpriced. */
   readonly expectedCost: PicoUsd | undefined;
+  /** Whether the client named this very model. */
+  readonly named: boolean;
   /** A hard binding ties this exchange to it. */
   readonly bound: boolean;
   /** Its circuit breaker is open: only worth trying when nothing else is left. */
@@ -126,7 +128,7 @@ export function createTargets(
     if (found !== undefined) return found;
     throw new GatewayError(
       "model-not-found",
-      whyNotFound(name, { kinds, table, instances, names: [...aliases.keys(), ...list().map((model) => model.id)] }),
+      whyNotFound(name, { kinds, table, instances, names: list().map((model) => model.id) }),
       {
         param: "model",
         code: "model_not_found",
@@ -300,6 +302,12 @@ function whyNotFound(name: string, known: Known): string {
       ? `provider \`${kind.kind}\` is not configured: ${how}`
       : `model ${shown} belongs to provider \`${kind.kind}\`, which is not configured: ${how}`;
   }
+  if (prefix !== undefined && prefix !== "" && row === undefined) {
+    const names = known.instances.map((instance) => instance.name);
+    const near = nearest(prefix, names, 1)[0];
+    const right = near === undefined ? `there are ${names.join(", ")}` : `did you mean \`${near}/…\`?`;
+    return `no provider is called \`${prefix.slice(0, 64)}\`; ${right}`;
+  }
   const near = nearest(name, known.names).map((candidate) => `\`${candidate}\``);
   const meant = near.length === 0 ? "" : `; did you mean ${near.join(" or ")}?`;
   return `no model is called ${shown}${meant === "" ? "." : meant} One that the table does not know is named \`provider/model-id\``;
@@ -431,6 +439,7 @@ function candidate(request: ChatRequest, target: Target, dialect: DialectName, c
     outputTokens,
     expectedCost:
       target.price === undefined ? undefined : expectedCost(target.price, promptTokens, warmTokens, outputTokens),
+    named: context.explicit,
     bound: context.issuer !== undefined && context.issuer === target.instance.name,
     resting: context.resting(target),
   };

@@ -51,6 +51,7 @@ export function candidate(name: string, given: Partial<Candidate> = {}): Candida
     warmTokens: 0,
     outputTokens: 50,
     expectedCost: undefined,
+    named: false,
     bound: false,
     resting: false,
     ...given,

@@ -30,6 +30,12 @@ export interface Dialect {
   /** The edits that the same-dialect lane makes to the client's own bytes: the model's name, asking for stream usage. None needed → []. */
   edits(body: JsonObject, options: EditOptions): readonly Edit[];
 
+  /**
+   * Whether a model is known to refuse what a request of this dialect says as it stands. A client that named the model is told so by
+   * the provider; one that left the choice to us gets the request written anew, as for another dialect. Absent: never.
+   */
+  refuses?(request: ChatRequest, record: ModelRecord): boolean;
+
   /** Reads an answer into events. `stream` says which of the two forms is expected. */
   decoder(stream: boolean): Decoder;
 
