@@ -7,6 +7,7 @@ import type { Setup } from "./gateway.ts";
 export function banner(config: Config, setup: Setup, url: string): string {
   const targets = setup.targets.describe();
   const isSandbox = config.providers.length === 0;
+  const model = tryable(config, setup);
   const lines = [
     `Sluice listens on ${url}`,
     "",
@@ -16,10 +17,20 @@ export function banner(config: Config, setup: Setup, url: string): string {
     "",
     "Try it:",
     `  curl -s ${url}/v1/chat/completions -H 'content-type: application/json'${keyText(config)} \\`,
-    `    -d '{"model":"auto","messages":[{"role":"user","content":"Hello"}]}'`,
+    `    -d '{"model":"${model}","messages":[{"role":"user","content":"Hello"}]}'`,
     "",
   ];
   return `${lines.join("\n")}\n`;
+}
+
+/** `auto`, unless there is nothing yet that it could choose from: then the user's own model has to be named. */
+function tryable(config: Config, setup: Setup): string {
+  try {
+    setup.targets.resolve("auto");
+    return "auto";
+  } catch {
+    return `${config.providers[0]?.name ?? "provider"}/<model>`;
+  }
 }
 
 const SANDBOX_LINES: readonly string[] = [

@@ -59,6 +59,13 @@ export interface ProviderRow {
 }
 
 const milliseconds = z.int().positive();
+/** Whoever puts the key itself here by mistake must not find it in an error, and so in a log. */
+const variableName = z
+  .string()
+  .regex(
+    /^[A-Za-z_][A-Za-z0-9_]*$/,
+    "must be a variable's name, not the key itself: put the key into an environment variable, and its name here",
+  );
 const count = z.int().positive();
 
 const listen = z
@@ -88,7 +95,7 @@ const keys = z
           .string()
           .regex(/^[A-Za-z0-9._:-]{1,64}$/, "may hold letters, digits and . _ : - only, at most 64 characters")
           .describe("Who calls with it, for the ledger."),
-        keyEnv: z.string().optional().describe("The environment variable that holds the key."),
+        keyEnv: variableName.optional().describe("The environment variable that holds the key."),
         keyFile: z.string().optional().describe("The file that holds the key."),
         sha256: z
           .string()
@@ -115,8 +122,7 @@ const provider = z
       ),
     baseUrl: z.string().optional().describe("Change to reach it elsewhere: a proxy, a region, your own server."),
     baseUrls: z.array(z.string()).min(1).optional().describe("Several replicas that serve the same models."),
-    apiKeyEnv: z
-      .string()
+    apiKeyEnv: variableName
       .optional()
       .describe("The environment variable that holds its key; the kind's usual one when absent."),
     apiKeyFile: z.string().optional().describe("The file that holds its key, where secrets are mounted as files."),

@@ -134,9 +134,31 @@ const SECRETS = /^(?:api[-_]?key|key|token|secret|password)$/i;
 
 function plain(message: string): string {
   return message
-    .replace(/^Invalid input: expected (.+), received (.+)$/, "must be $1, not $2")
+    .replace(/^Invalid input: expected .+, received undefined$/, "is missing")
+    .replace(/^Invalid input: expected (.+), received (.+)$/, (_all, expected: string, received: string) =>
+      received === "null"
+        ? `is empty; it must be ${kindText(expected)}${expected === "object" ? " (`{}` for the defaults)" : ""}`
+        : `must be ${kindText(expected)}, not ${kindText(received)}`,
+    )
+    .replace(/^Invalid key in record$/, "is a name that cannot be used here: letters, digits and . _ - only")
+    .replace(/^Too small: expected \S+ to have >=1 items$/, "must have at least one item")
     .replace(/^Invalid (?:option: expected one of|discriminator value\. Expected) /, "must be one of ")
     .replace(/^Too (small|big): expected \S+ to (.+)$/, "must $2");
+}
+
+/** Zod's words for kinds, as people who write YAML know them. */
+const KINDS: Readonly<Record<string, string>> = {
+  object: "a section with options",
+  record: "a section with names",
+  array: "a list",
+  string: "text",
+  number: "a number",
+  int: "a whole number",
+  boolean: "true or false",
+};
+
+function kindText(kind: string): string {
+  return KINDS[kind] ?? kind;
 }
 
 function pathText(path: Path): string {

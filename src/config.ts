@@ -109,14 +109,19 @@ export function loadConfig(options: ConfigOptions): LoadedConfig {
   const { file, folder, secrets } = readConfigFile(flags.config, options, readFile, problems);
   const { environment, kinds } = options;
 
-  const host = flags.host ?? said(environment, "HOST") ?? file.listen.host;
+  const [host, hostFrom] =
+    flags.host !== undefined
+      ? [flags.host, "--host"]
+      : said(environment, "HOST") !== undefined
+        ? [said(environment, "HOST") ?? "", "HOST"]
+        : [file.listen.host, "`listen.host`"];
   const port = portOf(flags.port ?? said(environment, "PORT"), problems) ?? file.listen.port;
   const level = levelOf(said(environment, "LOG_LEVEL"), problems) ?? file.log.level;
   const data = said(environment, "SLUICE_DATA");
   const keys = clientKeys(file, environment, (path) => readFile(resolve(folder, path)), problems);
   if (keys.length === 0 && !isLoopback(host)) {
     problems.push(
-      `\`listen.host\` is ${host}, where others can call and spend: set client keys (SLUICE_API_KEYS, or \`keys\` in the file), or listen on 127.0.0.1`,
+      `${hostFrom} is ${host}, where others can call and spend: set client keys (SLUICE_API_KEYS, or \`keys\` in the file), or listen on 127.0.0.1`,
     );
   }
   const table = tableOf(file, problems);
@@ -326,6 +331,8 @@ function checkNames(
   for (const [where, target] of namedTargets(file)) {
     if (target === "auto" || target.startsWith("auto:"))
       problems.push(`\`${where}\`: \`${target}\` is not a target but a question for one`);
+    if (where !== "policy.targets" && Object.hasOwn(file.aliases, target))
+      problems.push(`\`${where}\`: \`${target}\` is an alias, too; an alias names targets, not other aliases`);
   }
   for (const alias of Object.keys(file.aliases)) {
     if (alias === "auto" || alias.startsWith("auto:")) problems.push(`\`aliases.${alias}\`: that name is taken`);

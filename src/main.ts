@@ -65,6 +65,22 @@ async function run(config: Config, arguments_: readonly string[]): Promise<void>
       void stop(sluice, server, sandbox, log).then(() => process.exit(0));
     });
   }
+  endWithNpm();
+}
+
+/** How soon it is noticed that npm has gone. */
+const PARENT_POLL_MS = 500;
+
+/** npm tells its shell to end, and not what the shell runs: without this, the gateway would live on with its port and its ledger. */
+function endWithNpm(): void {
+  if (process.env["npm_lifecycle_event"] === undefined) return;
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(timer);
+    process.kill(process.pid, "SIGTERM");
+  }, PARENT_POLL_MS);
+  timer.unref();
 }
 
 /** @returns nothing when the ledger cannot be had; the reason has been said. */

@@ -146,7 +146,7 @@ describe("where it listens", () => {
   test.each(["0.0.0.0", "::", "192.168.1.5", "gateway.lan", "127.0.0.1.example.com", "localhost.example.com"])(
     "%s is not, and needs client keys",
     (host) => {
-      expect(problems({ HOST: host })).toEqual([expect.stringContaining(`\`listen.host\` is ${host}`)]);
+      expect(problems({ HOST: host })).toEqual([expect.stringContaining(`HOST is ${host}, where others can call`)]);
       expect(config({ HOST: host, SLUICE_API_KEYS: "k" }).listen.host).toBe(host);
     },
   );

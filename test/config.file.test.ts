@@ -58,7 +58,7 @@ describe("a reference to the environment", () => {
 
   test("stands for its value, as a number or a truth value where it is one", () => {
     const text = "listen: { port: '${PORT_OF_MINE}' }\nlimits:\n  concurrency: ${PORT_OF_MINE}\nstrict: ${STRICT}\n";
-    expect(problems(text, environment)).toEqual(["sluice.yaml:1:11: `listen.port` must be number, not string"]);
+    expect(problems(text, environment)).toEqual(["sluice.yaml:1:11: `listen.port` must be a number, not text"]);
     expect(load(text.replaceAll("'", '"').replace('"${PORT_OF_MINE}"', "1"), environment)).toMatchObject({
       limits: { concurrency: 9000 },
       strict: true,
@@ -144,13 +144,13 @@ describe("a key that is no option is an error that names the nearest one", () =>
 describe("a value that cannot be is told with its place and what would be right", () => {
   test.each([
     ["listen:\n  port: 70000", "sluice.yaml:2:3: `listen.port` must be <=65535"],
-    ["listen:\n  port: high", "`listen.port` must be number, not string"],
+    ["listen:\n  port: high", "`listen.port` must be a number, not text"],
     ["limits:\n  concurrency: 0", "`limits.concurrency` must be >0"],
     ["log:\n  level: loud", '`log.level` must be one of "debug"|"info"|"warn"|"error"|"silent"'],
-    ["ledger: off", "`ledger` must be object, not string"],
+    ["ledger: off", "`ledger` must be a section with options, not text"],
     ["aliases:\n  fast: 3", "`aliases.fast` must be a target or a list of targets"],
-    ["- a\n- b", "the file must be object, not array"],
-    ["just words", "the file must be object, not string"],
+    ["- a\n- b", "the file must be a section with options, not a list"],
+    ["just words", "the file must be a section with options, not text"],
     ["models:\n  m:\n    provider: vllm\n    cache: { kind: magic }", "`models.m.cache.kind` must be one of"],
     ["models:\n  gpt-5.4-nano: { gpuHourUsd: 2 }", "`gpuHourUsd` and `tokensPerSecond` need each other"],
     [
@@ -158,10 +158,7 @@ describe("a value that cannot be is told with its place and what would be right"
       "say what it costs once: `price`, `prices` or `gpuHourUsd`",
     ],
     ["models:\n  gpt-5.4-nano: { price: { input: -1, output: 1 } }", "`models.gpt-5.4-nano.price.input` must be >=0"],
-    [
-      "models:\n  gpt-5.4-nano: { price: { input: 1 } }",
-      "`models.gpt-5.4-nano.price.output` must be number, not undefined",
-    ],
+    ["models:\n  gpt-5.4-nano: { price: { input: 1 } }", "`models.gpt-5.4-nano.price.output` is missing"],
     [
       "models:\n  new-model: { contextTokens: 9 }",
       "model `new-model` is not in the table, so its row must name a `provider`",
