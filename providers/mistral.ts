@@ -16,6 +16,7 @@ export const mistral: Provider = openaiCompatible({
   environment: { apiKey: "MISTRAL_API_KEY", baseUrl: "MISTRAL_BASE_URL" },
   baseUrl: withVersion,
   modelPrefixes: ["mistral-", "ministral-", "magistral-", "codestral-", "devstral-", "pixtral-", "voxtral-", "open-mi"],
+  paths: { [CHAT]: "/chat/completions", "openai-embeddings": "/embeddings", "mistral-fim": "/fim/completions" },
   answerHeaders: ["x-ratelimit-*", "ratelimit*", "mistral-correlation-id", "x-kong-request-id"],
   // Its streams end with usage in any case; asking for it is refused.
   asksStreamUsage: false,

@@ -1,7 +1,13 @@
 /** Ollama, on its native API: its OpenAI-compatible endpoint ignores what it does not know, and cuts prompts to their end in silence. */
+import type { DialectName } from "../src/chat.ts";
 import type { Provider } from "../src/provider.ts";
 
 const PORT = "11434";
+const PATHS: Readonly<Record<DialectName, string>> = {
+  "ollama-chat": "/api/chat",
+  "ollama-generate": "/api/generate",
+  "ollama-embed": "/api/embed",
+};
 
 export const ollama: Provider = {
   kind: "ollama",
@@ -12,8 +18,8 @@ export const ollama: Provider = {
   modelsPath: "/v1/models",
   // Its own memory, token by token; it cannot be told which tool to call.
   modelDefaults: { cache: { kind: "local", stepTokens: 1 }, forcedTools: false },
-  dialects: () => ["ollama-chat", "ollama-generate"],
-  path: (dialect) => (dialect === "ollama-generate" ? "/api/generate" : "/api/chat"),
+  dialects: () => ["ollama-chat", "ollama-generate", "ollama-embed"],
+  path: (dialect) => PATHS[dialect] ?? "/api/chat",
   headers: (_clientHeaders, settings) => ({
     ...(settings.apiKey === undefined ? {} : { authorization: `Bearer ${settings.apiKey}` }),
     ...settings.headers,

@@ -1,4 +1,5 @@
 /** The factory for providers that speak OpenAI's Chat Completions: what they have in common, each difference a property. */
+import type { DialectName } from "../src/chat.ts";
 import type { Provider } from "../src/provider.ts";
 
 /** What a provider of this family says of itself; everything but the first two has a usual answer. */
@@ -7,9 +8,18 @@ export interface OpenaiCompatible extends Partial<
 > {
   readonly kind: string;
   readonly environment: Provider["environment"];
+  /** Dialects and their paths, where they are not the usual ones. */
+  readonly paths?: Readonly<Record<DialectName, string>>;
 }
 
 export const CHAT = "openai-chat";
+
+/** The first is what everything else is translated to. */
+const PATHS: Readonly<Record<DialectName, string>> = {
+  [CHAT]: "/chat/completions",
+  "openai-embeddings": "/embeddings",
+  "openai-completions": "/completions",
+};
 
 /**
  * @example
@@ -20,6 +30,8 @@ export const CHAT = "openai-chat";
  * });
  */
 export function openaiCompatible(own: OpenaiCompatible): Provider {
+  const { paths = PATHS, ...provider } = own;
+  const dialects: Provider["dialects"] = () => [CHAT, ...Object.keys(paths).filter((dialect) => dialect !== CHAT)];
   const root = own.defaultBaseUrl === undefined ? "/v1" : new URL(own.defaultBaseUrl).pathname;
   return {
     baseUrl: (given) => withRoot(given, root),
@@ -28,9 +40,9 @@ export function openaiCompatible(own: OpenaiCompatible): Provider {
     asksStreamUsage: true,
     absentCacheRead: "unknown",
     answerHeaders: ["x-ratelimit-*"],
-    ...own,
-    dialects: () => [CHAT],
-    path: () => "/chat/completions",
+    ...provider,
+    dialects,
+    path: (dialect) => paths[dialect] ?? PATHS[CHAT] ?? "",
     headers: (_clientHeaders, settings) => ({
       ...(settings.apiKey === undefined ? {} : { authorization: `Bearer ${settings.apiKey}` }),
       ...settings.headers,

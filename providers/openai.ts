@@ -11,7 +11,7 @@ export const openai: Provider = openaiCompatible({
   kind: "openai",
   defaultBaseUrl: "https://api.openai.com/v1",
   environment: { apiKey: "OPENAI_API_KEY", baseUrl: "OPENAI_BASE_URL" },
-  modelPrefixes: ["gpt-", "chatgpt-", "o1", "o3", "o4", "codex-"],
+  modelPrefixes: ["gpt-", "chatgpt-", "o1", "o3", "o4", "codex-", "text-embedding-", "davinci-", "babbage-"],
   // Not `openai-organization` and `openai-project`: those describe our account.
   answerHeaders: ["x-ratelimit-*", "openai-processing-ms", "openai-version", "openai-model"],
   absentCacheRead: "zero",

@@ -10,6 +10,7 @@ import type { Metrics } from "../src/metrics.ts";
 import { anthropicMessagesRoutes } from "./anthropic-messages.ts";
 import { attemptsRoute } from "./attempts.ts";
 import type { Bindings } from "./call.ts";
+import { forwardedRoutes } from "./forwarded.ts";
 import { healthRoutes } from "./health.ts";
 import { metricsRoute } from "./metrics.ts";
 import { modelsRoutes } from "./models.ts";
@@ -33,6 +34,7 @@ export function createApp(dependencies: RouteDependencies): Hono<Bindings> {
   openaiChatRoutes(app, gateway);
   anthropicMessagesRoutes(app, gateway);
   ollamaRoutes(app, gateway);
+  forwardedRoutes(app, gateway);
   modelsRoutes(app, setup);
   app.route("/", attemptsRoute(ledger));
   app.route("/", spendRoute(ledger));

@@ -16,7 +16,7 @@ if (!present) console.warn("sandbox: recordings skipped, ../shared/conformance i
 let sandbox: RunningSandbox;
 beforeAll(async () => {
   // Recorded thoughts were signed by others.
-  sandbox = await startSandbox({ anthropic: { checksSignatures: false } });
+  sandbox = await startSandbox({ anthropic: { checksSignatures: false }, openai: { checksItems: false } });
 });
 afterAll(() => sandbox.close());
 
@@ -28,6 +28,8 @@ interface RecordEntry {
   readonly file: string;
 }
 interface Recording {
+  readonly method?: string;
+  readonly path?: string;
   readonly request?: { readonly headers?: Readonly<Record<string, string>>; readonly body?: JsonValue };
   readonly response: { readonly body: JsonValue };
 }
@@ -36,6 +38,9 @@ const PATHS: Readonly<Record<string, string>> = {
   chat: "/v1/chat/completions",
   messages: "/v1/messages",
   count_tokens: "/v1/messages/count_tokens",
+  responses: "/v1/responses",
+  embeddings: "/v1/embeddings",
+  completions: "/v1/completions",
 };
 
 /** Where the sandbox answers otherwise, and why. */
@@ -46,7 +51,10 @@ const OTHERWISE: readonly (readonly [id: RegExp, status: number, why: string])[]
     "an id of the provider's form is taken for a sibling of the models it resembles",
   ],
   [/chat-unknown-model/, 200, "the same"],
-  [/completions_post_917478d0/, 200, "the same: an old completion model"],
+  [/error_identity_edge-streaming_connect_4xx/, 200, "the same"],
+  [/test_inferred_model_name_suggestion/, 200, "the same"],
+  [/nonexistent_previous_response_reference/, 200, "what others went on from is taken as it is here"],
+  [/handles_context_length_exceeded_errors/, 200, "its long text was not kept"],
   [/o1_mini_system_role/, 200, "a rule of one model that is gone"],
   [/test_llms-test_anthropic\.0/, 404, "a model of a form that is gone"],
   [/test_vision-test_vision\.2/, 200, "nothing is fetched, so nothing can fail to be"],
@@ -58,7 +66,7 @@ describe.skipIf(!present)("recorded requests", () => {
   test.each(entries().map((entry) => [entry.id, entry] as const))("%s", async (_id, entry) => {
     const recording = JSON.parse(readFileSync(join(material, "recordings", entry.file), "utf8")) as Recording;
     const answer = await call(sandbox, entry.provider, repaired(JSON.stringify(recording.request?.body)), {
-      path: PATHS[entry.api] ?? "",
+      path: recording.path ?? PATHS[entry.api] ?? "",
       // Keys are not recorded, nor all betas.
       key: entry.status === 401 ? "invalid" : "key",
       headers: {
@@ -133,4 +141,37 @@ describe.skipIf(!present)("captured conversations of Claude Code", () => {
       }
     },
   );
+});
+
+/** Steps in which these models' caches go. */
+const STEP_TOKENS = 128;
+
+describe.skipIf(!present)("captured conversations over the Responses API", () => {
+  test.each([
+    "codex--text",
+    "codex--tools-loop",
+    "codex--resume",
+    "codex--compact",
+    "codex--subagent",
+    "opencode--openai-tools-loop",
+    "sdk--ai-openai-responses",
+  ])("%s: every request is served, and each turn of a loop reads what the one before it left", async (capture) => {
+    sandbox.reset();
+    const file = join(material, `captures/${capture}.json`);
+    const { requests } = JSON.parse(readFileSync(file, "utf8")) as Capture;
+    const asked = requests.filter(({ path }) => path.endsWith("/responses"));
+    expect(asked.length).toBeGreaterThan(0);
+    let promptBefore = 0;
+    for (const { body } of asked) {
+      const answer = await call(sandbox, "openai", body, { path: "/v1/responses" });
+      expect(answer.status, answer.text.slice(0, 500)).toBe(200);
+      const { tokens } = sandbox.invoice.lines.at(-1) ?? {};
+      const prompt = (tokens?.uncached ?? 0) + (tokens?.cacheRead ?? 0);
+      if (capture === "codex--tools-loop") {
+        expect(promptBefore - (tokens?.cacheRead ?? 0)).toBeLessThan(STEP_TOKENS);
+        expect(prompt).toBeGreaterThan(promptBefore);
+        promptBefore = prompt;
+      }
+    }
+  });
 });

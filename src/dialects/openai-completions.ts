@@ -1,0 +1,32 @@
+/** Text completion (`POST /v1/completions`), OpenAI's legacy and what self-hosted servers still have; and Mistral's in the middle. */
+import type { JsonObject } from "../chat.ts";
+import { UNKNOWN_USAGE, type Usage } from "../usage.ts";
+import type { Dialect } from "./dialect.ts";
+import { forwardedDialect } from "./forwarded.ts";
+import { openaiChat } from "./openai-chat.ts";
+import { usageIn, UsageReader } from "./openai-chat.usage.ts";
+import { isInput } from "./openai-embeddings.ts";
+
+export const openaiCompletions: Dialect = forwardedDialect({
+  name: "openai-completions",
+  word: "text completions",
+  like: openaiChat,
+  input: { field: "prompt", words: "a string, or a list of strings or tokens", isFit: isInput },
+  streams: true,
+  readUsage,
+});
+
+/** `POST /v1/fim/completions`: the text between a `prompt` and a `suffix`. */
+export const mistralFim: Dialect = forwardedDialect({
+  name: "mistral-fim",
+  word: "completions in the middle (FIM)",
+  like: openaiChat,
+  input: { field: "prompt", words: "a string", isFit: (value) => typeof value === "string" },
+  streams: true,
+  readUsage,
+});
+
+function readUsage(answer: JsonObject): Usage {
+  const usage = usageIn(answer);
+  return usage === undefined ? UNKNOWN_USAGE : new UsageReader().read(usage);
+}
