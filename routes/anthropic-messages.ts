@@ -4,6 +4,6 @@ import { anthropicMessages } from "../src/dialects/anthropic-messages.ts";
 import type { Gateway } from "../src/gateway.ts";
 import { callRoute, type Bindings } from "./call.ts";
 
-export function anthropicMessagesRoutes(app: Hono<Bindings>, gateway: Gateway): void {
-  app.post("/v1/messages", callRoute(gateway, anthropicMessages));
+export function anthropicMessagesRoutes(app: Hono<Bindings>, gateway: Gateway, prefix: string): void {
+  app.post(`${prefix}/v1/messages`, callRoute(gateway, anthropicMessages));
 }

@@ -1,14 +1,12 @@
 /** What is forwarded to a provider that has it: embeddings, text completions. */
 import type { Hono } from "hono";
-import { ollamaEmbed } from "../src/dialects/ollama-embed.ts";
 import { mistralFim, openaiCompletions } from "../src/dialects/openai-completions.ts";
 import { openaiEmbeddings } from "../src/dialects/openai-embeddings.ts";
 import type { Gateway } from "../src/gateway.ts";
 import { callRoute, type Bindings } from "./call.ts";
 
-export function forwardedRoutes(app: Hono<Bindings>, gateway: Gateway): void {
-  app.post("/v1/embeddings", callRoute(gateway, openaiEmbeddings));
-  app.post("/v1/completions", callRoute(gateway, openaiCompletions));
-  app.post("/v1/fim/completions", callRoute(gateway, mistralFim));
-  app.post("/api/embed", callRoute(gateway, ollamaEmbed));
+export function forwardedRoutes(app: Hono<Bindings>, gateway: Gateway, prefix: string): void {
+  app.post(`${prefix}/v1/embeddings`, callRoute(gateway, openaiEmbeddings));
+  app.post(`${prefix}/v1/completions`, callRoute(gateway, openaiCompletions));
+  app.post(`${prefix}/v1/fim/completions`, callRoute(gateway, mistralFim));
 }

@@ -13,9 +13,11 @@ import type { Bindings } from "./call.ts";
 import { forwardedRoutes } from "./forwarded.ts";
 import { healthRoutes } from "./health.ts";
 import { metricsRoute } from "./metrics.ts";
+import { mistralRoutes } from "./mistral.ts";
 import { modelsRoutes } from "./models.ts";
 import { ollamaRoutes } from "./ollama.ts";
 import { openaiChatRoutes } from "./openai-chat.ts";
+import { openaiResponsesRoutes } from "./openai-responses.ts";
 import { spendRoute } from "./spend.ts";
 
 export interface RouteDependencies {
@@ -29,13 +31,12 @@ export interface RouteDependencies {
 export function createApp(dependencies: RouteDependencies): Hono<Bindings> {
   const { gateway, ledger, metrics, setup } = dependencies;
   const app = new Hono<Bindings>();
-  // The two chat surfaces ask for the key themselves: their refusals are in their own dialects and on the ledger.
+  // The surfaces of the dialects ask for the key themselves: their refusals are in their own words and on the ledger.
   for (const path of ["/v1/models", "/v1/models/*", "/sluice/*", "/metrics"]) app.use(path, keyed(setup));
-  openaiChatRoutes(app, gateway);
-  anthropicMessagesRoutes(app, gateway);
-  ollamaRoutes(app, gateway);
-  forwardedRoutes(app, gateway);
-  modelsRoutes(app, setup);
+  for (const prefix of PREFIXES)
+    app.use(`${prefix}/v1/models/*`, keyed(setup)).use(`${prefix}/v1/models`, keyed(setup));
+  surfaces(app, gateway);
+  for (const prefix of ["", ...PREFIXES]) modelsRoutes(app, setup, prefix);
   app.route("/", attemptsRoute(ledger));
   app.route("/", spendRoute(ledger));
   app.route("/", metricsRoute(metrics));
@@ -55,6 +56,21 @@ export function createApp(dependencies: RouteDependencies): Hono<Bindings> {
     ),
   );
   return app;
+}
+
+/** Under these each API is served as at its official path: for clients of several that share one host. */
+const PREFIXES = ["/openai", "/anthropic", "/mistral"] as const;
+
+function surfaces(app: Hono<Bindings>, gateway: Gateway): void {
+  for (const prefix of ["", "/openai"]) {
+    openaiChatRoutes(app, gateway, prefix);
+    openaiResponsesRoutes(app, gateway, prefix);
+    forwardedRoutes(app, gateway, prefix);
+  }
+  for (const prefix of ["", "/anthropic"]) anthropicMessagesRoutes(app, gateway, prefix);
+  mistralRoutes(app, gateway, "/mistral");
+  forwardedRoutes(app, gateway, "/mistral");
+  for (const prefix of ["", "/ollama"]) ollamaRoutes(app, gateway, prefix);
 }
 
 /** Every path that is served for some method says so to the others. `OPTIONS` allows nothing to other websites. */

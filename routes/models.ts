@@ -3,10 +3,10 @@ import type { Context, Hono } from "hono";
 import type { Setup } from "../src/gateway.ts";
 import type { Bindings } from "./call.ts";
 
-export function modelsRoutes(app: Hono<Bindings>, setup: () => Setup): void {
-  app.get("/v1/models", (context) => context.json(list(context, setup())));
+export function modelsRoutes(app: Hono<Bindings>, setup: () => Setup, prefix: string): void {
+  app.get(`${prefix}/v1/models`, (context) => context.json(list(context, setup())));
   // Targets have slashes in their names, so the id is everything that follows.
-  app.get("/v1/models/:id{.+}", (context) => {
+  app.get(`${prefix}/v1/models/:id{.+}`, (context) => {
     const id = context.req.param("id");
     const found = setup()
       .targets.list()

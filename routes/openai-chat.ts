@@ -1,9 +1,17 @@
-/** OpenAI Chat Completions. */
+/** OpenAI Chat Completions, and Mistral's relative of it at the same official path: its clients say who they are. */
 import type { Hono } from "hono";
+import { mistralChat } from "../src/dialects/mistral-chat.ts";
 import { openaiChat } from "../src/dialects/openai-chat.ts";
 import type { Gateway } from "../src/gateway.ts";
 import { callRoute, type Bindings } from "./call.ts";
 
-export function openaiChatRoutes(app: Hono<Bindings>, gateway: Gateway): void {
-  app.post("/v1/chat/completions", callRoute(gateway, openaiChat));
+/** Mistral's official clients ("mistral-client-typescript/2.7.0"), which refuse answers in any form but its own. */
+const MISTRAL_CLIENT = /^mistral-client-/;
+
+export function openaiChatRoutes(app: Hono<Bindings>, gateway: Gateway, prefix: string): void {
+  const openai = callRoute(gateway, openaiChat);
+  const mistral = callRoute(gateway, mistralChat);
+  app.post(`${prefix}/v1/chat/completions`, (context, next) =>
+    MISTRAL_CLIENT.test(context.req.header("user-agent") ?? "") ? mistral(context, next) : openai(context, next),
+  );
 }

@@ -195,6 +195,17 @@ describe("a thought of which nothing is shown", () => {
     expect(message["content"]).toEqual([sealed(SIGNED), { type: "text", text: "ok" }, after]);
   });
 
+  test("is brought behind calls, too, and never under another thought's text", () => {
+    const redacted: ChatEvent = { type: "reasoning-redacted", data: "ZW5j", issuer: "anthropic-messages" };
+    const content = (events: readonly ChatEvent[]) =>
+      checkedWhole(encode([...events, ...END], { stream: false })).choices[0].message["content"];
+    expect(content([...CALLS, redacted])).toEqual([sealed(REDACTED)]);
+    expect(content([{ type: "reasoning-delta", text: "hm" }, redacted])).toEqual([
+      { ...thought("hm"), closed: true },
+      sealed(REDACTED),
+    ]);
+  });
+
   test("is brought where there are thoughts that are shown", () => {
     const events: ChatEvent[] = [
       seal("c2ln"),

@@ -10,7 +10,7 @@ export interface Answered {
   readonly body: JsonObject;
 }
 
-const CHAT_PATHS: Readonly<Record<string, string>> = { anthropic: "/v1/messages" };
+const CHAT_PATHS: Readonly<Record<string, string>> = { anthropic: "/v1/messages", ollama: "/api/chat" };
 
 export interface CallOptions {
   readonly key?: string;
@@ -75,12 +75,12 @@ export function at(value: JsonValue | undefined, ...path: (string | number)[]): 
   return found;
 }
 
-/** The `data:` of a stream's events, `[DONE]` included. */
+/** The `data:` of a stream's events, `[DONE]` included; of a stream that is made of lines, the lines. */
 export function eventsIn(text: string): string[] {
   return text
     .split(/\r?\n/)
-    .filter((line) => line.startsWith("data:"))
-    .map((line) => line.slice(5).trim());
+    .filter((line) => line.startsWith("data:") || line.startsWith("{"))
+    .map((line) => line.replace(/^data:/, "").trim());
 }
 
 /** Messages and tools in OpenAI's words. */
@@ -109,9 +109,10 @@ export const CHATS: readonly { readonly provider: string; readonly body: JsonObj
   { provider: "anthropic", body: { ...hello("claude-haiku-4-5"), max_tokens: 400 } },
   { provider: "mistral", body: hello("mistral-small-latest") },
   { provider: "vllm", body: hello("mistralai/Mistral-Small-4-119B-2603") },
+  { provider: "ollama", body: { ...hello("llama3.1"), stream: false } },
 ];
 
 /** An event without what differs from call to call. */
 export function withoutIds(event: string): string {
-  return event.replaceAll(/"(?:id|signature|request_id)":"[^"]*"|"created":\d+/g, "");
+  return event.replaceAll(/"(?:id|signature|request_id|created_at)":"[^"]*"|"created":\d+/g, "");
 }

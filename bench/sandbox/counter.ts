@@ -25,6 +25,8 @@ export interface Counter {
   readonly invoice: Invoice;
   /** Chats that are being answered now. */
   readonly chats: { running: number };
+  /** Aborts when the sandbox closes. */
+  readonly closing: AbortSignal;
   /** A number that no other request has. */
   readonly number: () => number;
 }

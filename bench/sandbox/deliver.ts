@@ -3,12 +3,7 @@ import type { Clock } from "./clock.ts";
 import type { Fault, Framing } from "./faults.ts";
 import type { Ending } from "./invoice.ts";
 import type { Outlet } from "./outlet.ts";
-import type { Frame } from "./wire/wire.ts";
-
-export interface Pace {
-  /** Generated tokens per second; `Infinity`: at once. */
-  readonly tokensPerSecond: number;
-}
+import type { Frame, StreamForm } from "./wire/wire.ts";
 
 export interface Delivered {
   readonly ending: Ending;
@@ -18,11 +13,13 @@ export interface Delivered {
 
 export interface DeliveryOptions {
   readonly clock: Clock;
-  readonly pace: Pace;
+  /** How long a generated token takes. */
+  readonly perTokenMs: number;
+  readonly form: StreamForm;
   readonly framing: Framing;
   readonly fault: Fault | undefined;
-  /** What an error inside the stream says. */
-  readonly errorFrame: Frame;
+  /** What an error inside the stream says, after so many events. */
+  readonly errorFrame: (sent: number) => Frame;
 }
 
 const EVENTS_BEFORE_FAULT = 3;
@@ -32,11 +29,11 @@ export async function deliverStream(
   frames: Iterable<Frame>,
   options: DeliveryOptions,
 ): Promise<Delivered> {
-  const { clock, pace, fault } = options;
+  const { clock, perTokenMs, fault } = options;
   const startedMs = clock.now();
   const run = { events: 0, bytes: 0, tokens: 0, hasStruck: false };
-  for (const frame of framed(frames, options.framing)) {
-    const dueMs = startedMs + ((run.tokens + frame.tokens) * 1000) / pace.tokensPerSecond;
+  for (const frame of framed(frames, options.framing, options.form)) {
+    const dueMs = startedMs + (run.tokens + frame.tokens) * perTokenMs;
     if (dueMs > clock.now()) await clock.sleep(dueMs - clock.now(), outlet.left);
     if (outlet.left.aborted) return { ending: "client-left", tokens: run.tokens };
     const bytes = Buffer.from(frame.text);
@@ -57,21 +54,21 @@ export async function deliverStream(
 }
 
 /** The frames with what makes them odd. */
-function* framed(frames: Iterable<Frame>, framing: Framing): Iterable<Frame> {
+function* framed(frames: Iterable<Frame>, framing: Framing, { filler }: StreamForm): Iterable<Frame> {
   let held: Frame | undefined;
   for (const frame of frames) {
-    if (held !== undefined) yield odd(held, framing, false);
+    if (held !== undefined) yield odd(held, framing, filler, false);
     held = frame;
   }
   if (held === undefined) return;
   const isDone = held.text.startsWith("data: [DONE]");
-  if (!(isDone && framing.noDone === true)) yield odd(held, framing, true);
-  if (framing.bytesAfterDone === true) yield { text: ": nothing more\n\n", tokens: 0 };
+  if (!(isDone && framing.noDone === true)) yield odd(held, framing, filler, true);
+  if (framing.bytesAfterDone === true) yield { text: filler, tokens: 0 };
 }
 
-function odd(frame: Frame, framing: Framing, isLast: boolean): Frame {
+function odd(frame: Frame, framing: Framing, filler: string, isLast: boolean): Frame {
   let { text } = frame;
-  if (framing.comments === true) text = `: a comment\n\n${text}`;
+  if (framing.comments === true) text = `${filler}${text}`;
   if (framing.noFinalNewline === true && isLast) text = text.replace(/\n+$/, "");
   if (framing.crlf === true) text = text.replaceAll("\n", "\r\n");
   return { text, tokens: frame.tokens };
@@ -114,7 +111,7 @@ async function strike(
       outlet.end();
       return true;
     case "error-event":
-      await outlet.write(Buffer.from(options.errorFrame.text));
+      await outlet.write(Buffer.from(options.errorFrame(run.events).text));
       outlet.end();
       return true;
     case "broken-event":

@@ -4,7 +4,7 @@ import type { Fault } from "./faults.ts";
 import type { LimitState } from "./limits.ts";
 import type { Outlet } from "./outlet.ts";
 import type { OpenRequest } from "./requests.ts";
-import type { Refusal } from "./wire/wire.ts";
+import type { Refusal, Surface } from "./wire/wire.ts";
 
 export function refuse(
   outlet: Outlet,
@@ -16,7 +16,7 @@ export function refuse(
 ): void {
   const text = JSON.stringify(wire.refusal(refusal, requestId));
   outlet.head(refusal.status, {
-    "content-type": "application/json",
+    "content-type": wire.jsonType ?? "application/json",
     "content-length": String(Buffer.byteLength(text)),
     ...wire.headers(requestId, limits, clock.now()),
     ...refusal.said.headers,
@@ -30,6 +30,7 @@ export interface Place {
   readonly outlet: Outlet;
   readonly received: OpenRequest;
   readonly requestId: string;
+  readonly surface: Surface;
   readonly wantsStream: boolean;
 }
 
@@ -40,7 +41,7 @@ export interface Place {
  */
 export async function failInstead(
   fault: Fault,
-  { outlet, received, requestId, wantsStream }: Place,
+  { outlet, received, requestId, surface, wantsStream }: Place,
   counter: Counter,
 ): Promise<boolean> {
   received.met(fault.name);
@@ -52,7 +53,7 @@ export async function failInstead(
     outlet.end();
     return true;
   };
-  const type = wantsStream ? "text/event-stream" : "application/json";
+  const type = wantsStream ? surface.form.type : "application/json";
   const overloaded = wire.fault(wire.overloadedStatus, "plain");
   const retryAfterMs = fault.retryAfter === undefined ? undefined : fault.retryAfter * 1000;
   switch (fault.name) {
@@ -96,7 +97,7 @@ export async function failInstead(
         return true;
       }
       if (fault.name === "error-event") return false;
-      return instead(200, type, Buffer.from(wire.refusalFrame(overloaded).text));
+      return instead(200, type, Buffer.from(surface.refusalFrame(overloaded).text));
     case "slow-headers":
     case "slow-first-byte":
     case "stall":

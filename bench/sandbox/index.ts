@@ -21,6 +21,7 @@ import { serve } from "./serve.ts";
 import { type AnthropicOptions, anthropicWire } from "./wire/anthropic.ts";
 import { mistralWire } from "./wire/mistral.ts";
 import { openaiWire } from "./wire/openai.ts";
+import type { ResponsesOptions } from "./wire/openai.responses.read.ts";
 import { type VllmOptions, vllmWire } from "./wire/vllm.ts";
 import type { Wire } from "./wire/wire.ts";
 
@@ -39,15 +40,18 @@ export interface SandboxOptions {
   readonly limits?: Readonly<Record<string, RateLimits>>;
   /** The models it knows, instead of its own list. */
   readonly models?: readonly ModelRecord[];
+  readonly openai?: ResponsesOptions;
   readonly anthropic?: AnthropicOptions;
   readonly vllm?: VllmOptions;
 }
 
 export interface RunningSandbox {
-  /** Where it listens. Providers are mounted below it: `/openai/v1`, `/anthropic`, `/mistral/v1`, `/vllm/v1`. */
+  /** Where it listens; its providers are mounted below. */
   readonly url: string;
   readonly port: number;
   readonly providers: readonly string[];
+  /** Of each provider, as its clients are configured: `…/openai/v1`, `…/anthropic`, `…/ollama`. */
+  readonly baseUrls: readonly string[];
   /** The newest requests, newest last. */
   readonly requests: readonly ReceivedRequest[];
   /** Requests whose answer is not over. */
@@ -70,19 +74,31 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Runnin
   const faults = new Faults();
   const invoice = new Invoice();
   const wires: readonly Wire[] = [
-    openaiWire(),
+    openaiWire(options.openai),
     anthropicWire(options.anthropic),
     mistralWire(),
     vllmWire(options.vllm),
   ];
   let count = 0;
+  const closing = new AbortController();
   const counters = new Map(
     wires.map((wire) => {
       const limiter = new Limiter(options.limits?.[wire.provider]);
       const pace = options.pace ?? {};
       return [
         wire.provider,
-        { wire, book, clock, pace, faults, limiter, invoice, chats: { running: 0 }, number: () => count++ },
+        {
+          wire,
+          book,
+          clock,
+          pace,
+          faults,
+          limiter,
+          invoice,
+          chats: { running: 0 },
+          closing: closing.signal,
+          number: () => count++,
+        },
       ] as const;
     }),
   );
@@ -103,7 +119,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Runnin
     if (counter === undefined) {
       answerAsItself(method, `/${mount}${path}`, response, {
         url: url(),
-        providers: [...counters.keys()],
+        baseUrls: baseUrls(),
         invoice,
         reset,
       });
@@ -128,12 +144,14 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Runnin
     server.listen(options.port ?? 0, host, resolve);
   });
   const { port } = server.address() as AddressInfo;
+  const baseUrls = () => wires.map((wire) => `${url()}/${wire.provider}${wire.base}`);
   const url = () => `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
 
   return {
     url: url(),
     port,
     providers: [...counters.keys()],
+    baseUrls: baseUrls(),
     get requests() {
       return requests.all;
     },
@@ -145,6 +163,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Runnin
     clock,
     reset,
     close: async () => {
+      closing.abort();
       const closed = new Promise<void>((resolve) => void server.close(() => resolve()));
       server.closeAllConnections();
       await closed;

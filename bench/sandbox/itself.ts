@@ -4,7 +4,8 @@ import type { Invoice } from "./invoice.ts";
 
 export interface Itself {
   readonly url: string;
-  readonly providers: readonly string[];
+  /** Of its providers, as they are to be configured. */
+  readonly baseUrls: readonly string[];
   readonly invoice: Invoice;
   reset(): void;
 }
@@ -25,10 +26,10 @@ export function answerAsItself(method: string, path: string, response: ServerRes
 }
 
 /** The addresses to configure, one a line. */
-export function introduction({ url, providers }: Pick<Itself, "url" | "providers">): string {
+export function introduction({ url, baseUrls }: Pick<Itself, "url" | "baseUrls">): string {
   return [
     "The Sluice sandbox simulates providers: real wire formats, cache rules and refusals, and no model.",
-    ...providers.map((provider) => `  ${url}/${provider}/v1`),
+    ...baseUrls.map((baseUrl) => `  ${baseUrl}`),
     `  ${url}/sandbox/invoice`,
     "",
   ].join("\n");

@@ -39,7 +39,7 @@ const sandbox = await startSandbox({
     ...(prefillTokensPerSecond === undefined ? {} : { prefillTokensPerSecond }),
   },
 });
-process.stdout.write(introduction({ url: sandbox.url, providers: sandbox.providers }));
+process.stdout.write(introduction(sandbox));
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.once(signal, () => void sandbox.close().then(() => process.exit(0)));
 }

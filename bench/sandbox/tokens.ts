@@ -27,6 +27,13 @@ export function digest(...parts: readonly string[]): string {
   return hash.digest("base64url");
 }
 
+/** 24 letters and digits, fixed by the parts. */
+export function identifier(...parts: readonly string[]): string {
+  return digest(...parts)
+    .replaceAll(/[^A-Za-z0-9]/g, "0")
+    .slice(0, 24);
+}
+
 /** A number in [0, below), fixed by the seed. */
 export function pick(seed: string, below: number): number {
   return createHash("sha256").update(seed).digest().readUInt32BE(0) % below;

@@ -14,12 +14,31 @@ export interface PromptBill {
 
 export interface CachePlan {
   readonly bill: PromptBill;
+  /** Time before the prompt is read at all: a model that has to be loaded. */
+  readonly loadMs?: number;
   /** Makes what this request writes readable by others. Called once, when the answer begins; never for a refused request. */
   commit(): void;
 }
 
 export function uncachedPlan(tokens: number): CachePlan {
   return { bill: { uncached: tokens, read: 0, write5m: 0, write1h: 0, writeOther: 0 }, commit: () => {} };
+}
+
+/** Several prompts in one request: billed together, cached apart. */
+export function jointPlan(plans: readonly CachePlan[]): CachePlan {
+  const sum = (part: keyof PromptBill) => plans.reduce((total, plan) => total + plan.bill[part], 0);
+  return {
+    bill: {
+      uncached: sum("uncached"),
+      read: sum("read"),
+      write5m: sum("write5m"),
+      write1h: sum("write1h"),
+      writeOther: sum("writeOther"),
+    },
+    commit: () => {
+      for (const plan of plans) plan.commit();
+    },
+  };
 }
 
 /** A map that forgets its oldest entries beyond `max`; touching an entry makes it young. */

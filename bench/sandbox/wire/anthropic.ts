@@ -7,7 +7,18 @@ import type { LimitState } from "../limits.ts";
 import { countTokens, digest, tokensOf } from "../tokens.ts";
 import { type AnthropicReading, readAnthropic } from "./anthropic.read.ts";
 import { sign } from "./anthropic.thinking.ts";
-import { type Call, credentialOf, type Frame, isRefusedKey, Refusal, type Reply, type Wire } from "./wire.ts";
+import {
+  asksForStream,
+  type Call,
+  credentialOf,
+  type Frame,
+  isRefusedKey,
+  Refusal,
+  type Reply,
+  SSE,
+  type Surface,
+  type Wire,
+} from "./wire.ts";
 
 export interface AnthropicOptions {
   /** False: thinking blocks of others (recorded conversations) are taken as they are. */
@@ -19,9 +30,28 @@ const BODY_BYTES_MAX = 32 * 1024 * 1024;
 export function anthropicWire(options: AnthropicOptions = {}): Wire {
   const cache = new AnthropicMarks();
   const checksSignatures = options.checksSignatures ?? true;
+  const messages: Surface = {
+    path: "/v1/messages",
+    form: SSE,
+    wantsStream: asksForStream,
+    refusalFrame: (refusal) => event("error", { type: "error", error: errorOf(refusal) }),
+    read: (body, context, directives): Call => {
+      const reading = readAnthropic(body, context, cache, directives, { checksSignatures, counts: false });
+      return {
+        model: reading.model,
+        prompt: reading.prompt,
+        asks: [reading.ask],
+        stream: body["stream"] === true,
+        plan: (nowMs) => reading.plan(nowMs),
+        json: (reply) => message(reading, reply),
+        frames: (reply) => frames(reading, reply),
+      };
+    },
+  };
   return {
     provider: "anthropic",
-    chatPath: "/v1/messages",
+    base: "",
+    surfaces: [messages],
     bodyBytesMax: BODY_BYTES_MAX,
     limitCountsCacheRead: false,
     limitReservesOutput: true,
@@ -40,19 +70,6 @@ export function anthropicWire(options: AnthropicOptions = {}): Wire {
         });
       return digest("anthropic", key);
     },
-    read: (body, context, directives): Call => {
-      const reading = readAnthropic(body, context, cache, directives, { checksSignatures, counts: false });
-      return {
-        model: reading.model,
-        prompt: reading.prompt,
-        ask: reading.ask,
-        choices: 1,
-        stream: body["stream"] === true,
-        plan: (nowMs) => reading.plan(nowMs),
-        json: (reply) => message(reading, reply),
-        frames: (reply) => frames(reading, reply),
-      };
-    },
     models: (records) => ({
       data: records.map((record) => ({
         type: "model",
@@ -67,7 +84,6 @@ export function anthropicWire(options: AnthropicOptions = {}): Wire {
       last_id: records.at(-1)?.id ?? null,
     }),
     refusal: (refusal, requestId) => ({ type: "error", error: errorOf(refusal), request_id: requestId }),
-    refusalFrame: (refusal) => event("error", { type: "error", error: errorOf(refusal) }),
     malformed: () => new Refusal(400, "The request body is not valid JSON.", { type: "invalid_request_error" }),
     fault: (status, kind, retryAfterMs) => {
       if (kind === "quota")

@@ -5,7 +5,7 @@
 import type { JsonObject, JsonValue } from "../../../src/chat.ts";
 import { isObject, Refusal } from "./wire.ts";
 
-type Location = readonly (string | number)[];
+export type Location = readonly (string | number)[];
 
 export interface Violation {
   readonly type: string;
@@ -68,12 +68,12 @@ export function checkMistralFields(body: JsonObject): void {
   if (found.length > 0) throw unprocessable(found);
 }
 
-type Rule =
+export type Rule =
   | { readonly kind: "number"; readonly whole: boolean; readonly least: number; readonly most: number }
   | { readonly kind: "boolean" | "string" | "object" }
   | { readonly kind: "words"; readonly words: readonly string[] };
 
-const RULES: Readonly<Record<string, Rule>> = {
+export const RULES: Readonly<Record<string, Rule>> = {
   temperature: { kind: "number", whole: false, least: 0, most: 1.5 },
   top_p: { kind: "number", whole: false, least: 0, most: 1 },
   max_tokens: { kind: "number", whole: true, least: 0, most: Infinity },
@@ -104,7 +104,7 @@ const FIELDS: ReadonlySet<string> = new Set([
   "top_logprobs",
 ]);
 
-function violationOf(rule: Rule, value: JsonValue, at: Location): Violation | undefined {
+export function violationOf(rule: Rule, value: JsonValue, at: Location): Violation | undefined {
   switch (rule.kind) {
     case "number": {
       const type = rule.whole ? "int_type" : "float_type";

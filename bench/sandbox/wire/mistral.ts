@@ -4,16 +4,50 @@ import type { Answer } from "../answer.ts";
 import { MistralKeyed } from "../cache/mistral-keyed.ts";
 import type { LimitState } from "../limits.ts";
 import { countTokens, digest, tokensOf } from "../tokens.ts";
+import { readMistralEmbeddings } from "./mistral.embeddings.ts";
+import { readMistralFim } from "./mistral.fim.ts";
 import { readMistral, type MistralReading } from "./mistral.read.ts";
-import { type Call, credentialOf, type Frame, isRefusedKey, Refusal, type Reply, type Wire } from "./wire.ts";
+import {
+  asksForStream,
+  asksOf,
+  type Call,
+  credentialOf,
+  type Frame,
+  isRefusedKey,
+  Refusal,
+  type Reply,
+  SSE,
+  type Surface,
+  type Wire,
+} from "./wire.ts";
 
 const BODY_BYTES_MAX = 64 * 1024 * 1024;
 
 export function mistralWire(): Wire {
   const cache = new MistralKeyed();
+  const chat: Surface = {
+    path: "/v1/chat/completions",
+    form: SSE,
+    wantsStream: asksForStream,
+    refusalFrame: (refused) => data(refusal(refused)),
+    read: (body, context, directives) => callOf(readMistral(body, context, cache, directives), body),
+  };
   return {
     provider: "mistral",
-    chatPath: "/v1/chat/completions",
+    base: "/v1",
+    surfaces: [
+      chat,
+      {
+        ...chat,
+        path: "/v1/fim/completions",
+        read: (body, context, directives) => callOf(readMistralFim(body, context, cache, directives), body),
+      },
+      {
+        ...chat,
+        path: "/v1/embeddings",
+        read: (body, _context, directives) => readMistralEmbeddings(body, directives),
+      },
+    ],
     bodyBytesMax: BODY_BYTES_MAX,
     limitCountsCacheRead: true,
     limitReservesOutput: false,
@@ -22,19 +56,6 @@ export function mistralWire(): Wire {
       const key = credentialOf(headers);
       if (key === undefined || isRefusedKey(key)) throw new Refusal(401, "Unauthorized", { details: "Unauthorized" });
       return digest("mistral", key);
-    },
-    read: (body, context, directives): Call => {
-      const reading = readMistral(body, context, cache, directives);
-      return {
-        model: reading.model,
-        prompt: reading.prompt,
-        ask: reading.ask,
-        choices: reading.choices,
-        stream: body["stream"] === true,
-        plan: (nowMs) => reading.plan(nowMs),
-        json: (reply) => completion(reading, reply),
-        frames: (reply) => frames(reading, reply),
-      };
     },
     models: (records) => ({
       object: "list",
@@ -53,7 +74,6 @@ export function mistralWire(): Wire {
         details: [{ type: "json_invalid", loc: ["body", 0], msg: "JSON decode error", input: {} }],
       }),
     refusal,
-    refusalFrame: (refused) => data(refusal(refused)),
     fault,
     headers: (requestId, limits) => ({
       "mistral-correlation-id": requestId,
@@ -61,6 +81,18 @@ export function mistralWire(): Wire {
       ...(limits === undefined ? {} : limitHeaders(limits)),
     }),
     reset: () => cache.clear(),
+  };
+}
+
+function callOf(reading: MistralReading, body: JsonObject): Call {
+  return {
+    model: reading.model,
+    prompt: reading.prompt,
+    asks: asksOf(reading.ask, reading.choices),
+    stream: body["stream"] === true,
+    plan: (nowMs) => reading.plan(nowMs),
+    json: (reply) => completion(reading, reply),
+    frames: (reply) => frames(reading, reply),
   };
 }
 

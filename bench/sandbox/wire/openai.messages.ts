@@ -163,13 +163,18 @@ function checkImage(given: JsonValue | undefined, path: string): void {
   if (!["auto", "low", "high", "original"].includes(String(detail))) {
     throw invalidValue(`${path}.detail`, detail, ["auto", "low", "high"]);
   }
+  checkPictureUrl(url, `${path}.url`);
+}
+
+/** @throws Refusal when there is no picture to be had there. */
+export function checkPictureUrl(url: string, path: string): void {
   const data = dataUrlOf(url);
   if (data === undefined) {
     const isHttp = URL.canParse(url) && /^https?:$/.test(new URL(url).protocol);
     if (!isHttp) {
       throw refuse(
-        `Invalid '${path}.url'. Expected a valid URL, but got a value with an invalid format.`,
-        `${path}.url`,
+        `Invalid '${path}'. Expected a valid URL, but got a value with an invalid format.`,
+        path,
         "invalid_value",
       );
     }
@@ -179,7 +184,7 @@ function checkImage(given: JsonValue | undefined, path: string): void {
     }
     return;
   }
-  if (data.bytes === undefined) throw refuse("Invalid base64 image_url.", `${path}.url`, "invalid_base64_image");
+  if (data.bytes === undefined) throw refuse("Invalid base64 image_url.", path, "invalid_base64_image");
   if (pictureOf(data.bytes) === undefined) {
     throw refuse(
       "You uploaded an unsupported image. Please make sure your image has of one the following formats: ['png', 'jpeg', 'gif', 'webp'].",
@@ -189,7 +194,7 @@ function checkImage(given: JsonValue | undefined, path: string): void {
   }
 }
 
-function checkBreakpoint(given: JsonValue | undefined, role: string, path: string, record: ModelRecord): void {
+export function checkBreakpoint(given: JsonValue | undefined, role: string, path: string, record: ModelRecord): void {
   if (given === undefined || given === null) return;
   if (record.cache.kind !== "marks") throw unsupported(path);
   if (role === "assistant") throw refuse(`Unknown parameter: '${path}'.`, path, "unknown_parameter");

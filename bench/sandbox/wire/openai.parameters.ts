@@ -53,6 +53,14 @@ export function refuse(message: string, param?: string, code?: string): Refusal 
   });
 }
 
+export function invalidType(param: string, wanted: string, value: JsonValue): Refusal {
+  return refuse(
+    `Invalid type for '${param}': expected ${wanted}, but got ${kindOf(value)} instead.`,
+    param,
+    "invalid_type",
+  );
+}
+
 export function unsupported(param: string, advice: string = ""): Refusal {
   return refuse(
     `Unsupported parameter: '${param}' is not supported with this model.${advice}`,
@@ -113,14 +121,10 @@ function checkStreamOptions(body: JsonObject): void {
   }
 }
 
-function checkMetadata(metadata: JsonValue | undefined): void {
+export function checkMetadata(metadata: JsonValue | undefined, wanted: string = "an object"): void {
   if (metadata === undefined || metadata === null) return;
   if (!isObject(metadata)) {
-    throw refuse(
-      `Invalid type for 'metadata': expected an object, but got ${kindOf(metadata)} instead.`,
-      "metadata",
-      "invalid_type",
-    );
+    throw invalidType("metadata", wanted, metadata);
   }
   const entries = Object.entries(metadata);
   if (entries.length > 16) {
@@ -140,11 +144,13 @@ function checkMetadata(metadata: JsonValue | undefined): void {
   }
 }
 
-interface Range {
+export interface Range {
   readonly field: string;
   readonly least: number;
   readonly most: number;
   readonly whole: boolean;
+  /** A decimal that is a whole number is said as it came, not with a zero behind its point. */
+  readonly asCame?: boolean;
 }
 
 const RANGES: readonly Range[] = [
@@ -158,10 +164,10 @@ const RANGES: readonly Range[] = [
   { field: "max_completion_tokens", least: 1, most: Infinity, whole: true },
 ];
 
-export function checkRanges(body: JsonObject, record: ModelRecord): void {
+export function checkRanges(body: JsonObject, record: ModelRecord | undefined): void {
   for (const range of RANGES) checkRange(body[range.field], range);
   const given = body["max_completion_tokens"] ?? body["max_tokens"];
-  const most = record.maxOutputTokens ?? Infinity;
+  const most = record?.maxOutputTokens ?? Infinity;
   if (typeof given === "number" && given > most) {
     const field = typeof body["max_completion_tokens"] === "number" ? "max_completion_tokens" : "max_tokens";
     throw refuse(
@@ -179,7 +185,7 @@ export function checkRanges(body: JsonObject, record: ModelRecord): void {
   checkStop(body["stop"]);
 }
 
-function checkRange(value: JsonValue | undefined, { field, least, most, whole }: Range): void {
+export function checkRange(value: JsonValue | undefined, { field, least, most, whole, asCame = false }: Range): void {
   if (value === undefined || value === null) return;
   if (typeof value !== "number" || (whole && !Number.isInteger(value))) {
     throw refuse(
@@ -191,22 +197,22 @@ function checkRange(value: JsonValue | undefined, { field, least, most, whole }:
   const number = whole ? "integer" : "decimal";
   if (value < least) {
     throw refuse(
-      `Invalid '${field}': ${number} below minimum value. Expected a value >= ${least}, but got ${numberText(value, whole)} instead.`,
+      `Invalid '${field}': ${number} below minimum value. Expected a value >= ${least}, but got ${numberText(value, whole || asCame)} instead.`,
       field,
       `${number}_below_min_value`,
     );
   }
   if (value > most) {
     throw refuse(
-      `Invalid '${field}': ${number} above maximum value. Expected a value <= ${most}, but got ${numberText(value, whole)} instead.`,
+      `Invalid '${field}': ${number} above maximum value. Expected a value <= ${most}, but got ${numberText(value, whole || asCame)} instead.`,
       field,
       `${number}_above_max_value`,
     );
   }
 }
 
-function numberText(value: number, whole: boolean): string {
-  return whole || !Number.isInteger(value) ? String(value) : value.toFixed(1);
+function numberText(value: number, plain: boolean): string {
+  return plain || !Number.isInteger(value) ? String(value) : value.toFixed(1);
 }
 
 const STOPS_MAX = 4;
@@ -289,10 +295,14 @@ export interface CacheWish {
   readonly key: string | undefined;
   readonly mode: "implicit" | "explicit";
   readonly retention: string | undefined;
+  /** How long what is written without a lifetime of its own is kept; absent: the model's least. */
+  readonly ttlSeconds?: number;
 }
 
+const TTL_SECONDS: Readonly<Record<string, number>> = { "30m": 1800, "12h": 43_200 };
+
 /** The fields that steer the cache: those of the other contract are refused. */
-export function cacheWishOf(body: JsonObject, record: ModelRecord): CacheWish {
+export function cacheWishOf(body: JsonObject, record: ModelRecord, ttls: readonly string[] = ["30m"]): CacheWish {
   const options = body["prompt_cache_options"] ?? undefined;
   const retention = body["prompt_cache_retention"] ?? undefined;
   if (options !== undefined && record.cache.kind !== "marks") throw unsupported("prompt_cache_options");
@@ -308,11 +318,17 @@ export function cacheWishOf(body: JsonObject, record: ModelRecord): CacheWish {
     throw invalidValue("prompt_cache_options.mode", mode, ["implicit", "explicit"]);
   }
   const ttl = options?.["ttl"] ?? "30m";
-  if (ttl !== "30m") throw invalidValue("prompt_cache_options.ttl", ttl, ["30m"]);
+  if (!ttls.includes(String(ttl))) throw invalidValue("prompt_cache_options.ttl", ttl, ttls);
   if (retention !== undefined && retention !== "in_memory" && retention !== "24h") {
     throw invalidValue("prompt_cache_retention", retention, ["in_memory", "24h"]);
   }
-  return { key: stringOf(body["prompt_cache_key"]), mode, retention };
+  const ttlSeconds = options?.["ttl"] === undefined ? undefined : TTL_SECONDS[String(ttl)];
+  return {
+    key: stringOf(body["prompt_cache_key"]),
+    mode,
+    retention,
+    ...(ttlSeconds === undefined ? {} : { ttlSeconds }),
+  };
 }
 
 export function invalidValue(param: string, value: JsonValue, wanted: readonly string[]): Refusal {

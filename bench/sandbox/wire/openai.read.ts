@@ -10,6 +10,7 @@ import type { Picture } from "../image.ts";
 import { canonical, type Prompt, promptOf } from "../prompt.ts";
 import { digest } from "../tokens.ts";
 import { readChat, textOf } from "./chat.prompt.ts";
+import { refuseCompletionModel } from "./openai.completions.ts";
 import { checkMessages } from "./openai.messages.ts";
 import {
   type CacheWish,
@@ -67,6 +68,7 @@ export function readOpenai(
   checkFields(body);
   const model = stringOf(body["model"]);
   if (model === undefined || model === "") throw refuse("you must provide a model parameter");
+  refuseCompletionModel(model);
   const record = context.lookup(model);
   if (record === undefined) {
     throw new Refusal(404, `The model \`${model}\` does not exist or you do not have access to it.`, {
@@ -131,11 +133,19 @@ export function readOpenai(
 }
 
 /** Made up, and rising with the effort. */
-const THOUGHTS: Readonly<Record<string, number>> = { minimal: 8, low: 16, medium: 32, high: 64, xhigh: 128, max: 192 };
+export const THOUGHTS: Readonly<Record<string, number>> = {
+  minimal: 8,
+  low: 16,
+  medium: 32,
+  high: 64,
+  xhigh: 128,
+  max: 192,
+};
 
 const TIERS = ["auto", "default", "flex", "scale", "priority", "fast"];
 
-function serviceTierOf(body: JsonObject, record: ModelRecord): string {
+/** The tier that serves it. */
+export function serviceTierOf(body: JsonObject, record: ModelRecord): string {
   const tier = body["service_tier"] ?? "auto";
   if (!TIERS.includes(String(tier))) throw invalidValue("service_tier", tier, TIERS);
   if ((tier === "priority" || tier === "fast") && record.id.includes("nano")) {
@@ -154,19 +164,19 @@ const LOW_DETAIL_TOKENS = 70;
 const PATCHES_MAX = 1536;
 
 /** A token for each patch of 32 by 32 pixels. */
-function imageTokens(picture: Picture | undefined, detail: string): number {
+export function imageTokens(picture: Picture | undefined, detail: string): number {
   if (detail === "low") return LOW_DETAIL_TOKENS;
   if (picture === undefined) return 1024;
   return Math.max(1, Math.min(PATCHES_MAX, Math.ceil(picture.width / 32) * Math.ceil(picture.height / 32)));
 }
 
-function markSeconds(part: JsonObject): number | undefined {
+export function markSeconds(part: JsonObject): number | undefined {
   const breakpoint = part["prompt_cache_breakpoint"];
   if (!isObject(breakpoint)) return undefined;
   return breakpoint["ttl"] === "12h" ? 43_200 : 1800;
 }
 
-function planOf(
+export function planOf(
   record: ModelRecord,
   account: string,
   effort: string | undefined,
@@ -193,7 +203,7 @@ function planOf(
       minTokens: cache.minTokens,
       maxMarks: cache.maxMarks,
       lookback: cache.lookback,
-      ttlSeconds: cache.ttlSeconds[0] ?? 1800,
+      ttlSeconds: wish.ttlSeconds ?? cache.ttlSeconds[0] ?? 1800,
       nowMs,
     });
   }

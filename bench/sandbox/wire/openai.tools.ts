@@ -74,7 +74,7 @@ function checkKeys(value: JsonObject, known: readonly string[], path: string): v
   throw refuse(`Unknown parameter: '${path}.${unknown}'.`, `${path}.${unknown}`, "unknown_parameter");
 }
 
-function checkName(name: string, path: string): void {
+export function checkName(name: string, path: string): void {
   if (!NAME.test(name)) {
     throw refuse(
       `Invalid '${path}': string does not match pattern. Expected a string that matches the pattern '^[a-zA-Z0-9_-]+$'.`,
@@ -91,7 +91,7 @@ function checkName(name: string, path: string): void {
 }
 
 /** Without `strict`, only that it describes an object whose arrays say what is in them. */
-function schemaFault(schema: JsonObject | undefined, strict: boolean): string | undefined {
+export function schemaFault(schema: JsonObject | undefined, strict: boolean): string | undefined {
   if (schema === undefined || Object.keys(schema).length === 0) return undefined;
   if (strict) return strictSchemaFault(schema);
   const type = schema["type"];

@@ -5,17 +5,59 @@ import type { Answer } from "../answer.ts";
 import type { PromptBill } from "../cache/cache.ts";
 import type { BucketState, LimitState } from "../limits.ts";
 import { countTokens, digest, tokensOf } from "../tokens.ts";
+import { readOpenaiCompletion } from "./openai.completions.ts";
+import { readOpenaiEmbeddings } from "./openai.embeddings.ts";
+import { errorOf, fault, KEY_REFUSED } from "./openai.errors.ts";
+import { createResponsesApi } from "./openai.responses.ts";
+import type { ResponsesOptions } from "./openai.responses.read.ts";
 import { createOpenaiCaches, readOpenai, type OpenaiReading } from "./openai.read.ts";
 import { refuse } from "./openai.parameters.ts";
-import { type Call, credentialOf, type Frame, isRefusedKey, Refusal, type Reply, type Wire } from "./wire.ts";
+import {
+  asksForStream,
+  asksOf,
+  type Call,
+  credentialOf,
+  type Frame,
+  isRefusedKey,
+  Refusal,
+  type Reply,
+  SSE,
+  type Surface,
+  type Wire,
+} from "./wire.ts";
 
 const BODY_BYTES_MAX = 64 * 1024 * 1024;
 
-export function openaiWire(): Wire {
+export function openaiWire(options: ResponsesOptions = {}): Wire {
   const caches = createOpenaiCaches();
+  const responses = createResponsesApi(caches, options);
+  const chat: Surface = {
+    path: "/v1/chat/completions",
+    form: SSE,
+    wantsStream: asksForStream,
+    refusalFrame: (refusal) => data({ error: errorOf(refusal) }),
+    read: (body, context, directives): Call => {
+      const reading = readOpenai(body, context, caches, directives);
+      return {
+        model: reading.model,
+        prompt: reading.prompt,
+        asks: asksOf(reading.ask, reading.choices),
+        stream: body["stream"] === true,
+        plan: (nowMs) => reading.plan(nowMs),
+        json: (reply) => completion(reading, reply),
+        frames: (reply) => frames(reading, reply),
+      };
+    },
+  };
   return {
     provider: "openai",
-    chatPath: "/v1/chat/completions",
+    base: "/v1",
+    surfaces: [
+      chat,
+      responses.surface,
+      { ...chat, path: "/v1/completions", read: readOpenaiCompletion },
+      { ...chat, path: "/v1/embeddings", read: readOpenaiEmbeddings },
+    ],
     bodyBytesMax: BODY_BYTES_MAX,
     limitCountsCacheRead: true,
     limitReservesOutput: false,
@@ -33,26 +75,12 @@ export function openaiWire(): Wire {
         throw new Refusal(401, KEY_REFUSED, { type: "invalid_request_error", code: "invalid_api_key" });
       return digest("openai", key);
     },
-    read: (body, context, directives): Call => {
-      const reading = readOpenai(body, context, caches, directives);
-      return {
-        model: reading.model,
-        prompt: reading.prompt,
-        ask: reading.ask,
-        choices: reading.choices,
-        stream: body["stream"] === true,
-        plan: (nowMs) => reading.plan(nowMs),
-        json: (reply) => completion(reading, reply),
-        frames: (reply) => frames(reading, reply),
-      };
-    },
     models: (records) => ({ object: "list", data: records.map(modelOf) }),
     malformed: () =>
       refuse(
         "We could not parse the JSON body of your request. (HINT: This likely means you aren't using your HTTP library correctly. The OpenAI API expects a JSON payload, but what was sent was not valid JSON.)",
       ),
     refusal: (refusal) => ({ error: errorOf(refusal) }),
-    refusalFrame: (refusal) => data({ error: errorOf(refusal) }),
     fault,
     headers: (requestId, limits) => ({
       "x-request-id": requestId,
@@ -61,7 +89,9 @@ export function openaiWire(): Wire {
       "openai-version": "2020-10-01",
       ...(limits === undefined ? {} : limitHeaders(limits)),
     }),
-    other: (method, path, _body, context) => {
+    other: (method, path, body, context) => {
+      const done = responses.other(method, path, body, context);
+      if (done !== undefined) return done;
       const id = /^\/v1\/models\/(.+)$/.exec(path)?.[1];
       if (method !== "GET" || id === undefined) return undefined;
       const record = context.lookup(decodeURIComponent(id));
@@ -74,12 +104,12 @@ export function openaiWire(): Wire {
       }
       return { body: modelOf(record) };
     },
-    reset: () => caches.clear(),
+    reset: () => {
+      caches.clear();
+      responses.clear();
+    },
   };
 }
-
-const KEY_REFUSED =
-  "Incorrect API key provided. You can find your API key at https://platform.openai.com/account/api-keys.";
 
 function modelOf(record: ModelRecord): JsonObject {
   return {
@@ -89,44 +119,6 @@ function modelOf(record: ModelRecord): JsonObject {
     owned_by: "openai",
     shutdown_date: record.retires ?? null,
   };
-}
-
-const FAULTS: Readonly<Record<number, readonly [message: string, type: string, code: string | undefined]>> = {
-  400: ["The sandbox was told to refuse this.", "invalid_request_error", undefined],
-  401: [KEY_REFUSED, "invalid_request_error", "invalid_api_key"],
-  403: ["You are not allowed to sample from this model", "invalid_request_error", undefined],
-  404: ["The model does not exist or you do not have access to it.", "invalid_request_error", "model_not_found"],
-  413: ["Request body too large.", "invalid_request_error", undefined],
-  429: ["Rate limit reached for requests. Please try again later.", "requests", "rate_limit_exceeded"],
-  500: ["The server had an error while processing your request. Sorry about that!", "server_error", undefined],
-  502: ["Bad gateway.", "server_error", undefined],
-  503: [
-    "The server is currently overloaded with other requests. Sorry about that! Please retry your request, or contact us if the error persists.",
-    "service_unavailable_error",
-    "server_is_overloaded",
-  ],
-  504: ["The request timed out.", "server_error", undefined],
-};
-const QUOTA =
-  "You exceeded your current quota, please check your plan and billing details. For more information on this error, read the docs: https://platform.openai.com/docs/guides/error-codes/api-errors.";
-
-function fault(status: number, kind: "plain" | "quota", retryAfterMs?: number): Refusal {
-  if (kind === "quota") return new Refusal(429, QUOTA, { type: "insufficient_quota", code: "insufficient_quota" });
-  const [message, type, code] = FAULTS[status] ?? ["The server had an error.", "server_error", undefined];
-  const headers =
-    retryAfterMs === undefined
-      ? undefined
-      : { "retry-after": String(Math.ceil(retryAfterMs / 1000)), "retry-after-ms": String(Math.ceil(retryAfterMs)) };
-  return new Refusal(status, message, {
-    type,
-    ...(code === undefined ? {} : { code }),
-    ...(headers === undefined ? {} : { headers }),
-  });
-}
-
-function errorOf(refusal: Refusal): JsonObject {
-  const { type, param, code } = refusal.said;
-  return { message: refusal.message, type: type ?? "invalid_request_error", param: param ?? null, code: code ?? null };
 }
 
 function limitHeaders(limits: LimitState): Record<string, string> {

@@ -88,7 +88,7 @@ export function readVllm(
 }
 
 const THINKING_TOKENS = 48;
-const BLOCK_TOKENS = 16;
+export const BLOCK_TOKENS = 16;
 const ROLES = ["system", "developer", "user", "assistant", "tool"];
 
 function checkMessages(messages: JsonValue | undefined): void {
@@ -119,7 +119,7 @@ function checkNineCharacterIds(messages: readonly JsonObject[]): void {
   throw vllmRefusal(`Tool call id was ${wrong} but must be a-z, A-Z, 0-9, with a length of 9.`);
 }
 
-function checkValues(body: JsonObject): void {
+export function checkValues(body: JsonObject): void {
   const temperature = numberIn(body["temperature"]);
   if (temperature !== undefined && temperature < 0) {
     throw vllmRefusal(`temperature must be non-negative, got ${temperature}.`, "temperature");
@@ -173,7 +173,7 @@ function schemaOf(body: JsonObject): JsonObject | undefined {
   return isObject(schema) ? schema : {};
 }
 
-function checkWindow(promptTokens: number, maxTokens: number | undefined, windowTokens: number): void {
+export function checkWindow(promptTokens: number, maxTokens: number | undefined, windowTokens: number): void {
   if (promptTokens + (maxTokens ?? 1) <= windowTokens) return;
   throw vllmRefusal(
     `This model's maximum context length is ${windowTokens} tokens. However, you requested ${promptTokens + (maxTokens ?? 0)} tokens (${promptTokens} in the messages, ${maxTokens ?? 0} in the completion). Please reduce the length of the messages or completion.`,

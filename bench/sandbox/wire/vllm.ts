@@ -3,8 +3,22 @@ import type { JsonObject, JsonValue } from "../../../src/chat.ts";
 import type { Answer } from "../answer.ts";
 import { VllmBlocks } from "../cache/vllm-blocks.ts";
 import { countTokens, digest, tokensOf } from "../tokens.ts";
+import { readVllmCompletion } from "./vllm.completions.ts";
+import { readVllmEmbeddings } from "./vllm.embeddings.ts";
 import { vllmRefusal, readVllm, type VllmReading } from "./vllm.read.ts";
-import { type Call, credentialOf, type Frame, isRefusedKey, Refusal, type Reply, type Wire } from "./wire.ts";
+import {
+  asksForStream,
+  asksOf,
+  type Call,
+  credentialOf,
+  type Frame,
+  isRefusedKey,
+  Refusal,
+  type Reply,
+  SSE,
+  type Surface,
+  type Wire,
+} from "./wire.ts";
 
 export interface VllmOptions {
   /** `--enable-prompt-tokens-details`: whether usage says how much was read from cache. Off, as in the original. */
@@ -24,9 +38,37 @@ export function vllmWire(options: VllmOptions = {}): Wire {
   const cache = new VllmBlocks(options.blocksMax ?? BLOCKS_MAX);
   const reportsCached = options.reportsCached ?? false;
   const counted = { prompt: 0, generated: 0 };
+  const chat: Surface = {
+    path: "/v1/chat/completions",
+    form: SSE,
+    wantsStream: asksForStream,
+    refusalFrame: (refused) => data(refusal(refused)),
+    read: (body, context, directives): Call => {
+      const reading = readVllm(body, context, cache, directives, options.autoToolChoice ?? true);
+      return {
+        model: reading.model,
+        prompt: reading.prompt,
+        asks: asksOf(reading.ask, reading.choices),
+        stream: body["stream"] === true,
+        plan: () => reading.plan(),
+        json: (reply) => completion(reading, reply, reportsCached),
+        frames: (reply) => frames(reading, reply, reportsCached),
+      };
+    },
+  };
   return {
     provider: "vllm",
-    chatPath: "/v1/chat/completions",
+    base: "/v1",
+    surfaces: [
+      chat,
+      {
+        ...chat,
+        path: "/v1/completions",
+        read: (body, context, directives) =>
+          readVllmCompletion(body, context, cache, directives, (reply) => usageOf(reply, reportsCached)),
+      },
+      { ...chat, path: "/v1/embeddings", read: readVllmEmbeddings },
+    ],
     bodyBytesMax: BODY_BYTES_MAX,
     limitCountsCacheRead: true,
     limitReservesOutput: false,
@@ -37,19 +79,6 @@ export function vllmWire(options: VllmOptions = {}): Wire {
       const isWrong = options.apiKey === undefined ? key !== undefined && isRefusedKey(key) : key !== options.apiKey;
       if (!isPublic && isWrong) throw new Refusal(401, "Unauthorized");
       return "vllm";
-    },
-    read: (body, context, directives): Call => {
-      const reading = readVllm(body, context, cache, directives, options.autoToolChoice ?? true);
-      return {
-        model: reading.model,
-        prompt: reading.prompt,
-        ask: reading.ask,
-        choices: reading.choices,
-        stream: body["stream"] === true,
-        plan: () => reading.plan(),
-        json: (reply) => completion(reading, reply, reportsCached),
-        frames: (reply) => frames(reading, reply, reportsCached),
-      };
     },
     models: (records) => ({
       object: "list",
@@ -65,7 +94,6 @@ export function vllmWire(options: VllmOptions = {}): Wire {
     }),
     malformed: () => vllmRefusal("[{'type': 'json_invalid', 'loc': ('body', 0), 'msg': 'JSON decode error'}]"),
     refusal,
-    refusalFrame: (refused) => data(refusal(refused)),
     fault,
     headers: (requestId) => ({ "x-request-id": requestId }),
     other: (method, path, body, context) => {

@@ -9,6 +9,7 @@ import type { Usage } from "../../../src/usage.ts";
 import type { Answer, Ask } from "../answer.ts";
 import type { CachePlan, PromptBill } from "../cache/cache.ts";
 import type { Directives } from "../directives.ts";
+import type { Ending } from "../invoice.ts";
 import type { LimitState } from "../limits.ts";
 import type { Prompt } from "../prompt.ts";
 
@@ -41,26 +42,81 @@ export interface Frame {
   readonly tokens: number;
 }
 
+/** How a stream's events are put on the wire. */
+export interface StreamForm {
+  readonly type: string;
+  /** What may stand between two events and says nothing. */
+  readonly filler: string;
+}
+export const SSE: StreamForm = { type: "text/event-stream; charset=utf-8", filler: ": a comment\n\n" };
+export const NDJSON: StreamForm = { type: "application/x-ndjson", filler: "\n" };
+
 export interface Reply {
-  /** One per choice. */
+  /** One for each thing that was asked. */
   readonly answers: readonly Answer[];
   readonly bill: PromptBill;
   /** Fixes every id in the answer. */
   readonly id: string;
   readonly createdSeconds: number;
+  /** How long its parts take, for wires that tell. */
+  readonly pace: ReplyPace;
+  /** Sandbox time while the answer is made. */
+  nowMs(): number;
+}
+
+export interface ReplyPace {
+  /** Before the prompt is read: a model that has to be loaded. */
+  readonly loadMs: number;
+  readonly promptMs: number;
+  readonly perTokenMs: number;
 }
 
 /** A request that passed. */
 export interface Call {
   readonly model: string;
   readonly prompt: Prompt;
-  readonly ask: Ask;
-  readonly choices: number;
+  /** One for each answer; none where nothing is generated. */
+  readonly asks: readonly Ask[];
   readonly stream: boolean;
+  /** Answered at once, and worked on behind the client's back. */
+  readonly background?: boolean;
   plan(nowMs: number): CachePlan;
   json(reply: Reply): JsonObject;
   /** Made as they are asked for: a client that reads slowly holds up the making, not memory. */
   frames(reply: Reply): Iterable<Frame>;
+  /**
+   * Waits for its turn, on servers that take only so many at a time. Resolves when it is served, to what says that it is over.
+   *
+   * @throws Refusal when too many wait already.
+   */
+  turn?(left: AbortSignal, nowMs: () => number): Promise<() => void>;
+  /** A failure in the middle of its stream, where that is more than a refusal's event. `sent`: events before it. */
+  failed?(refusal: Refusal, reply: Reply, sent: number): Frame;
+  /** Told that it is worked on, once. `cancel` stops what goes on in the background. */
+  begun?(reply: Reply, cancel: () => void): void;
+  /** Told how its answer went, once. */
+  ended?(reply: Reply, ending: Ending): void;
+}
+
+/** An operation that is billed: something is read, and mostly something generated. */
+export interface Surface {
+  /** Below the mount. */
+  readonly path: string;
+  readonly form: StreamForm;
+  wantsStream(body: JsonObject): boolean;
+  read(body: JsonObject, context: ReadContext, directives: (lastUserText: string) => Directives): Call;
+  /** A refusal as an event inside a stream that has begun. */
+  refusalFrame(refusal: Refusal): Frame;
+}
+
+/** Whether a stream was asked for, where silence says that it was not. */
+export function asksForStream(body: JsonObject): boolean {
+  return body["stream"] === true;
+}
+
+/** So many answers to one question, each another one. */
+export function asksOf(ask: Ask, choices: number): Ask[] {
+  return Array.from({ length: choices }, (_, index) => (index === 0 ? ask : { ...ask, seed: `${ask.seed}#${index}` }));
 }
 
 export interface ReadContext {
@@ -73,21 +129,22 @@ export interface ReadContext {
   readonly defaultModel: string | undefined;
   /** Calls of this provider that are being answered now. */
   readonly running: number;
+  readonly nowMs: number;
 }
 
 export interface Wire {
   readonly provider: string;
-  /** Path below the mount that answers chats. */
-  readonly chatPath: string;
+  /** What a client's base URL ends in. */
+  readonly base: string;
+  readonly surfaces: readonly Surface[];
   readonly bodyBytesMax: number;
+  /** Content type of answers in one piece; absent: plain JSON. */
+  readonly jsonType?: string;
   /** The account behind the credential. @throws Refusal 401 */
   account(headers: IncomingHttpHeaders, path: string): string;
-  read(body: JsonObject, context: ReadContext, directives: (lastUserText: string) => Directives): Call;
   models(records: readonly ModelRecord[]): JsonObject;
   /** A refusal as the body of an answer. */
   refusal(refusal: Refusal, requestId: string): JsonObject;
-  /** A refusal as an event inside a stream that has begun. */
-  refusalFrame(refusal: Refusal): Frame;
   /** What it says to a body that is no JSON object. */
   malformed(): Refusal;
   /** Refusals that only differ by provider: faults, limits, bodies that are too large. */
@@ -99,6 +156,8 @@ export interface Wire {
   readonly limitReservesOutput: boolean;
   /** The status it gives when it has too much to do. */
   readonly overloadedStatus: number;
+  /** The status of what goes wrong inside a stream; absent: the same. */
+  readonly brokenStatus?: number;
   /** Other operations below the mount. */
   other?(method: string, path: string, body: () => JsonObject, context: ReadContext): OtherAnswer | undefined;
   /** Told of each bill, for providers that count in public. */
