@@ -29,6 +29,8 @@ describe("an error", () => {
     ["rate-limited", { type: "rate_limit_error" }, "rate_limited", "1300"],
     ["busy", {}, "rate_limited", "1300"],
     ["model-not-found", {}, "invalid_model", "1500"],
+    ["model-not-found", { type: "invalid_request_error", code: "model_not_found" }, "invalid_model", "1500"],
+    ["model-not-found", { type: "invalid_model", code: "1501" }, "invalid_model", "1501"],
     ["unauthenticated", { type: "invalid_api_key" }, "unauthorized", null],
     [
       "overloaded",

@@ -2,9 +2,9 @@
  * Reads content blocks of a request into parts.
  */
 import type { CacheMark, JsonObject, JsonValue, MediaSource, OpaquePart, Part, ToolResultPart } from "../chat.ts";
-import { GatewayError } from "../errors.ts";
 import { heldSeal } from "./seal.ts";
 import { BILLING_KIND, BILLING_PREFIX, isArray, isObject, NAME, textOf, without } from "./anthropic-messages.words.ts";
+import { invalid } from "./refused.ts";
 
 export type BlockPlace = "system" | "user" | "assistant" | "tool_result";
 
@@ -159,8 +159,4 @@ function required(block: JsonObject, key: string, path: string): string {
   const value = block[key];
   if (typeof value === "string") return value;
   throw invalid(`${path}.${key}`, `\`${path}.${key}\` is missing or not text`);
-}
-
-export function invalid(param: string, message: string): GatewayError {
-  return new GatewayError("invalid-request", message, { param });
 }

@@ -17,8 +17,9 @@ import type {
   ToolResultPart,
 } from "../chat.ts";
 import { inLoadingOrder } from "./anthropic-messages.deferred.ts";
-import { invalid, readBlock, readMark, readToolResult } from "./anthropic-messages.parts.ts";
+import { readBlock, readMark, readToolResult } from "./anthropic-messages.parts.ts";
 import { isArray, isObject, NAME, textOf, without } from "./anthropic-messages.words.ts";
+import { invalid, told, toldWord } from "./refused.ts";
 
 export function readRequest(body: JsonObject): ChatRequest {
   const outputConfig = optional(body, "output_config", "an object", isObject);
@@ -145,7 +146,7 @@ function readMessage(value: JsonValue, path: string): Message[] {
     default:
       throw invalid(
         `${path}.role`,
-        `\`${path}.role\` is ${told(role)}; one of "user", "assistant", "system" is expected`,
+        `\`${path}.role\` is ${toldWord(role)}; one of "user", "assistant", "system" is expected`,
       );
   }
 }
@@ -198,7 +199,8 @@ function readTool(tool: JsonValue, path: string): Tool {
   const type = tool["type"];
   const name = textOf(tool["name"]);
   if (type !== undefined && type !== null && type !== "custom") {
-    if (typeof type !== "string") throw invalid(`${path}.type`, `\`${path}.type\` is ${told(type)}; text is expected`);
+    if (typeof type !== "string")
+      throw invalid(`${path}.type`, `\`${path}.type\` is ${toldWord(type)}; text is expected`);
     return { type: "opaque", dialect: NAME, kind: type, ...(name === undefined ? {} : { name }), value: tool };
   }
   if (name === undefined || name === "")
@@ -251,7 +253,7 @@ function readToolChoice(choice: JsonObject): ToolChoice {
     default:
       throw invalid(
         "tool_choice.type",
-        `\`tool_choice.type\` is ${told(choice["type"])}; one of "auto", "any", "tool", "none" is expected`,
+        `\`tool_choice.type\` is ${toldWord(choice["type"])}; one of "auto", "any", "tool", "none" is expected`,
       );
   }
 }
@@ -323,13 +325,4 @@ function isString(value: JsonValue): value is string {
 }
 function isBoolean(value: JsonValue): value is boolean {
   return typeof value === "boolean";
-}
-
-/** What was there, without repeating what may be a prompt. */
-function told(value: JsonValue | undefined): string {
-  if (value === undefined) return "missing";
-  if (value === null) return "null";
-  if (typeof value === "number" || typeof value === "boolean") return String(value);
-  if (typeof value === "string") return /^[a-z_-]{1,24}$/.test(value) ? `"${value}"` : "text";
-  return isArray(value) ? "an array" : "an object";
 }

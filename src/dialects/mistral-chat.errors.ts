@@ -9,7 +9,8 @@ import type { ErrorKindName, GatewayError } from "../errors.ts";
 export function writeError(error: GatewayError, _requestId: string): JsonObject {
   const { status, message, type, param, code, kind } = error;
   const known = WORDS_OF_KIND[kind];
-  return errorBody({ status, message, type: typeIn(type) ?? known?.type, param, code: code ?? known?.code });
+  const words = known === undefined || isOwnCode(code) ? { type, code } : known;
+  return errorBody({ status, message, param, ...words });
 }
 
 /**
@@ -54,6 +55,11 @@ function typeIn(said: string | undefined): string | undefined {
 }
 
 const OWN_TYPES = /^(?:invalid_(?!api_key)\w+|rate_limited|service_tier_capacity_exceeded|internal_server_error)$/;
+
+/** Its codes are numbers; what other APIs have are words. */
+function isOwnCode(code: string | undefined): boolean {
+  return code !== undefined && /^\d+$/.test(code);
+}
 
 function typeOfStatus(status: number): string {
   if (status === 401) return "unauthorized";

@@ -3,8 +3,9 @@
  */
 import type { JsonObject, JsonValue, Message, Part, ToolCallPart } from "../chat.ts";
 import { readContent } from "./mistral-chat.parts.ts";
-import { invalid, required, told } from "./openai-chat.parts.ts";
+import { required } from "./openai-chat.parts.ts";
 import { isArray, isObject, madeId, saidId, textOf, without } from "./openai-chat.words.ts";
+import { invalid, told, toldWord } from "./refused.ts";
 
 export function readMessages(value: JsonValue | undefined): Message[] {
   if (!isArray(value)) {
@@ -35,7 +36,7 @@ class MessageReader {
       case "tool":
         return this.#result(value, path);
       default:
-        throw invalid(`${path}.role`, `\`${path}.role\` is ${told(role)}; one of ${ROLES} is expected`);
+        throw invalid(`${path}.role`, `\`${path}.role\` is ${toldWord(role)}; one of ${ROLES} is expected`);
     }
   }
 

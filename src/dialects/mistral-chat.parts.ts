@@ -4,9 +4,10 @@
 import type { JsonObject, JsonValue, OpaquePart, Part } from "../chat.ts";
 import { NAME } from "./mistral-chat.words.ts";
 import { thinkingText } from "./openai-chat.details.ts";
-import { documentOf, invalid, mediaOf, required, told } from "./openai-chat.parts.ts";
+import { documentOf, mediaOf, required } from "./openai-chat.parts.ts";
 import { isArray, isObject, textOf, without } from "./openai-chat.words.ts";
 import { heldSeal } from "./seal.ts";
+import { invalid, told, toldWord } from "./refused.ts";
 
 /** Content as text or as chunks; `null` says nothing. */
 export function readContent(content: JsonValue | undefined, path: string): Part[] {
@@ -21,7 +22,8 @@ function readChunk(chunk: JsonValue, path: string): Part {
   if (!isObject(chunk))
     throw invalid(path, `\`${path}\` is ${told(chunk)}; a content chunk is an object with \`type\``);
   const type = chunk["type"] ?? (typeof chunk["text"] === "string" ? "text" : "unknown");
-  if (typeof type !== "string") throw invalid(`${path}.type`, `\`${path}.type\` is ${told(type)}; text is expected`);
+  if (typeof type !== "string")
+    throw invalid(`${path}.type`, `\`${path}.type\` is ${toldWord(type)}; text is expected`);
   switch (type) {
     case "text":
       return { type: "text", text: required(chunk, "text", path), ...rest(chunk, ["text"]) };

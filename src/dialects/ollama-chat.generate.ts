@@ -10,7 +10,7 @@ import { GatewayError } from "../errors.ts";
 import type { WriteOptions } from "./dialect.ts";
 import { readImages } from "./ollama-chat.messages.ts";
 import { readShared } from "./ollama-chat.read.ts";
-import { isString, optional } from "./ollama-chat.told.ts";
+import { isString, optional } from "./ollama-chat.fields.ts";
 import { GENERATE_NAME, isArray, isOwn } from "./ollama-chat.words.ts";
 import { PartWriter } from "./ollama-chat.write-parts.ts";
 import { losing, noMessages, takesSound, writeShared } from "./ollama-chat.write.ts";

@@ -3,8 +3,9 @@
  */
 import type { JsonObject, JsonValue, Message, Part, ToolCallPart } from "../chat.ts";
 import { readMedia } from "./ollama-chat.media.ts";
-import { invalid, told } from "./ollama-chat.told.ts";
+
 import { isArray, isObject, madeId, NAME, textOf, without } from "./ollama-chat.words.ts";
+import { invalid, told, toldWord } from "./refused.ts";
 
 /** No messages at all is a request to load the model. */
 export function readMessages(value: JsonValue | undefined): Message[] {
@@ -31,7 +32,7 @@ class MessageReader {
       throw invalid(path, `\`${path}\` is ${told(value)}; an object with \`role\` and \`content\` is expected`);
     const role = value["role"];
     if (typeof role !== "string")
-      throw invalid(`${path}.role`, `\`${path}.role\` is ${told(role)}; text such as "user" is expected`);
+      throw invalid(`${path}.role`, `\`${path}.role\` is ${toldWord(role)}; text such as "user" is expected`);
     switch (role.toLowerCase()) {
       case "system":
       case "developer":

@@ -3,8 +3,9 @@
  */
 import type { ChatRequest, JsonObject, JsonValue } from "../chat.ts";
 import type { ModelRecord } from "../model.ts";
-import { invalid, told } from "./ollama-chat.told.ts";
+
 import { isArray, isObject, isOwn, without } from "./ollama-chat.words.ts";
+import { invalid, told } from "./refused.ts";
 
 /** The fields of the reading that stand here as numbers. */
 const NUMBERS = {

@@ -14,9 +14,10 @@ import type {
 } from "../chat.ts";
 import { readMessages } from "./ollama-chat.messages.ts";
 import { readOptions } from "./ollama-chat.options.ts";
-import { invalid, isBoolean, isCount, isString, optional, told } from "./ollama-chat.told.ts";
+import { isBoolean, isCount, isString, optional } from "./ollama-chat.fields.ts";
 import { readTools } from "./ollama-chat.tools.ts";
 import { isObject, NAME, without } from "./ollama-chat.words.ts";
+import { invalid, told } from "./refused.ts";
 
 export function readRequest(body: JsonObject): ChatRequest {
   return readShared(body, NAME, readMessages(body["messages"]), readTools(body["tools"]), ["messages", "tools"]);

@@ -3,8 +3,9 @@
  */
 import type { ChatRequest, FunctionTool, JsonObject, JsonValue, Tool, ToolChoice } from "../chat.ts";
 import { GatewayError } from "../errors.ts";
-import { invalid, told } from "./ollama-chat.told.ts";
+
 import { isArray, isObject, isOwn, NAME, textOf, without } from "./ollama-chat.words.ts";
+import { invalid, told } from "./refused.ts";
 
 export function readTools(value: JsonValue | undefined): Tool[] {
   if (value === undefined || value === null) return [];

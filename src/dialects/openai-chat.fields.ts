@@ -2,7 +2,7 @@
  * Reads the plain fields of a request.
  */
 import type { JsonObject, JsonValue } from "../chat.ts";
-import { invalid, told } from "./openai-chat.parts.ts";
+import { invalid, told } from "./refused.ts";
 
 /** The value of a field that may be left out or null. @throws GatewayError when it is of another kind. */
 export function optional<Kind extends JsonValue>(

@@ -3,8 +3,9 @@
  */
 import type { CacheMark, JsonObject, JsonValue, Message, Part } from "../chat.ts";
 import { readReasoning, REASONING_TEXTS } from "./openai-chat.details.ts";
-import { invalid, MARK_MEMBERS, readContent, readMark, required, told } from "./openai-chat.parts.ts";
+import { MARK_MEMBERS, readContent, readMark, required } from "./openai-chat.parts.ts";
 import { isArray, isObject, madeId, NAME, saidId, textOf, without } from "./openai-chat.words.ts";
+import { invalid, told, toldWord } from "./refused.ts";
 
 export function readMessages(value: JsonValue | undefined): Message[] {
   if (!isArray(value)) {
@@ -40,7 +41,7 @@ class MessageReader {
       case "function":
         return this.#result(value, path);
       default:
-        throw invalid(`${path}.role`, `\`${path}.role\` is ${told(role)}; one of ${ROLES} is expected`);
+        throw invalid(`${path}.role`, `\`${path}.role\` is ${toldWord(role)}; one of ${ROLES} is expected`);
     }
   }
 

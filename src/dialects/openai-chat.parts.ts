@@ -2,9 +2,9 @@
  * Reads the parts of a message's content.
  */
 import type { CacheMark, JsonObject, JsonValue, MediaSource, OpaquePart, Part } from "../chat.ts";
-import { GatewayError } from "../errors.ts";
 import { THINKING_CHUNK, thinkingText } from "./openai-chat.details.ts";
 import { isArray, isObject, NAME, textOf, without } from "./openai-chat.words.ts";
+import { invalid, told, toldWord } from "./refused.ts";
 
 /** Content as text or as parts; `null` where the role may have none. */
 export function readContent(content: JsonValue | undefined, path: string): Part[] {
@@ -18,7 +18,8 @@ function readPart(part: JsonValue, path: string): Part {
   if (typeof part === "string") return { type: "text", text: part };
   if (!isObject(part)) throw invalid(path, `\`${path}\` is ${told(part)}; a content part is an object with \`type\``);
   const type = part["type"] ?? (typeof part["text"] === "string" ? "text" : "unknown");
-  if (typeof type !== "string") throw invalid(`${path}.type`, `\`${path}.type\` is ${told(type)}; text is expected`);
+  if (typeof type !== "string")
+    throw invalid(`${path}.type`, `\`${path}.type\` is ${toldWord(type)}; text is expected`);
   switch (type) {
     case "text":
       return { type: "text", text: required(part, "text", path), ...common(part, ["text"]) };
@@ -158,17 +159,4 @@ export function required(holder: JsonObject, key: string, path: string): string 
   const value = holder[key];
   if (typeof value === "string") return value;
   throw invalid(`${path}.${key}`, `\`${path}.${key}\` is ${told(value)}; text is expected`);
-}
-
-export function invalid(param: string, message: string): GatewayError {
-  return new GatewayError("invalid-request", message, { param });
-}
-
-/** What was there, without repeating what may be a prompt. */
-export function told(value: JsonValue | undefined): string {
-  if (value === undefined) return "missing";
-  if (value === null) return "null";
-  if (typeof value === "number" || typeof value === "boolean") return String(value);
-  if (typeof value === "string") return /^[a-z_-]{1,24}$/.test(value) ? `"${value}"` : "text";
-  return isArray(value) ? "an array" : "an object";
 }

@@ -4,9 +4,10 @@
 import type { ChatRequest, JsonObject, JsonValue, ResponseFormat, ToolChoice } from "../chat.ts";
 import { defined, isBoolean, isCount, isNumber, isString, member, optional } from "./openai-chat.fields.ts";
 import { readMessages } from "./openai-chat.messages.ts";
-import { invalid, told } from "./openai-chat.parts.ts";
+
 import { readFunctionCall, readFunctions, readToolChoice, readTools } from "./openai-chat.tools.ts";
 import { isArray, isObject, NAME, textOf, without } from "./openai-chat.words.ts";
+import { invalid, told } from "./refused.ts";
 
 export function readRequest(body: JsonObject): ChatRequest {
   const format = readFormat(body["response_format"]);

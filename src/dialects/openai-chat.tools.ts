@@ -2,8 +2,9 @@
  * Reads what a request offers for calling, and what it wants called.
  */
 import type { FunctionTool, JsonObject, JsonValue, Tool, ToolChoice } from "../chat.ts";
-import { invalid, MARK_MEMBERS, readMark, told } from "./openai-chat.parts.ts";
+import { MARK_MEMBERS, readMark } from "./openai-chat.parts.ts";
 import { isArray, isObject, NAME, textOf, without } from "./openai-chat.words.ts";
+import { invalid, told, toldWord } from "./refused.ts";
 
 export function readTools(value: JsonValue | undefined): Tool[] {
   if (value === undefined || value === null) return [];
@@ -21,7 +22,8 @@ export function readFunctions(value: JsonValue | undefined): Tool[] {
 function readTool(tool: JsonValue, path: string): Tool {
   if (!isObject(tool)) throw invalid(path, `\`${path}\` is ${told(tool)}; an object is expected`);
   const type = tool["type"] ?? "function";
-  if (typeof type !== "string") throw invalid(`${path}.type`, `\`${path}.type\` is ${told(type)}; text is expected`);
+  if (typeof type !== "string")
+    throw invalid(`${path}.type`, `\`${path}.type\` is ${toldWord(type)}; text is expected`);
   if (type === "function") return readFunction(tool["function"], `${path}.function`, tool);
   const custom = tool["custom"];
   const name = textOf(isObject(custom) ? custom["name"] : tool["name"]);
@@ -74,7 +76,7 @@ export function readToolChoice(choice: JsonValue): ToolChoice | undefined {
       if (isObject(choice)) return readChoiceObject(choice);
       throw invalid(
         "tool_choice",
-        `\`tool_choice\` is ${told(choice)}; "none", "auto", "required" or an object that names a tool is expected`,
+        `\`tool_choice\` is ${toldWord(choice)}; "none", "auto", "required" or an object that names a tool is expected`,
       );
   }
 }

@@ -2,11 +2,12 @@
  * Reads the input's items. What the assistant said in one go is several items here and one message everywhere else.
  */
 import type { JsonObject, JsonValue, Message, Part, ReasoningPart } from "../chat.ts";
-import { invalid, required, told } from "./openai-chat.parts.ts";
+import { required } from "./openai-chat.parts.ts";
 import { isArray, isObject, textOf, without } from "./openai-chat.words.ts";
 import { KIND_CHARACTERS_MAX, readContent } from "./openai-responses.parts.ts";
 import { NAME } from "./openai-responses.words.ts";
 import { heldSeal } from "./seal.ts";
+import { invalid, told, toldWord } from "./refused.ts";
 
 /** @param input Text that the user says, items, or nothing where the conversation is at the provider. */
 export function readInput(input: JsonValue | undefined): Message[] {
@@ -30,7 +31,7 @@ class ItemReader {
       throw invalid(path, `\`${path}\` is ${told(item)}; an object with \`type\` or \`role\` is expected`);
     const type = item["type"] ?? untypedAs(item);
     if (typeof type !== "string") {
-      throw invalid(`${path}.type`, `\`${path}.type\` is ${told(type)}; the type of an input item is expected`);
+      throw invalid(`${path}.type`, `\`${path}.type\` is ${toldWord(type)}; the type of an input item is expected`);
     }
     switch (type) {
       case "message":
@@ -70,7 +71,7 @@ class ItemReader {
           ...extraOf(item, ["role", "content"]),
         });
       default:
-        throw invalid(`${path}.role`, `\`${path}.role\` is ${told(role)}; one of ${ROLES} is expected`);
+        throw invalid(`${path}.role`, `\`${path}.role\` is ${toldWord(role)}; one of ${ROLES} is expected`);
     }
   }
 

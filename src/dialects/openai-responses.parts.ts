@@ -2,9 +2,10 @@
  * Reads the parts of a message's or a result's content.
  */
 import type { CacheMark, JsonObject, JsonValue, OpaquePart, Part } from "../chat.ts";
-import { documentOf, invalid, MARK_MEMBERS, mediaOf, readMark, required, told } from "./openai-chat.parts.ts";
+import { documentOf, MARK_MEMBERS, mediaOf, readMark, required } from "./openai-chat.parts.ts";
 import { isArray, isObject, textOf, without } from "./openai-chat.words.ts";
 import { NAME } from "./openai-responses.words.ts";
+import { invalid, told, toldWord } from "./refused.ts";
 
 /** Content as text or as parts. */
 export function readContent(content: JsonValue | undefined, path: string): Part[] {
@@ -16,7 +17,8 @@ export function readContent(content: JsonValue | undefined, path: string): Part[
 function readPart(part: JsonValue, path: string): Part {
   if (!isObject(part)) throw invalid(path, `\`${path}\` is ${told(part)}; a content part is an object with \`type\``);
   const { type } = part;
-  if (typeof type !== "string") throw invalid(`${path}.type`, `\`${path}.type\` is ${told(type)}; text is expected`);
+  if (typeof type !== "string")
+    throw invalid(`${path}.type`, `\`${path}.type\` is ${toldWord(type)}; text is expected`);
   switch (type) {
     case "input_text":
     case "output_text":

@@ -6,11 +6,12 @@
  */
 import type { ChatRequest, JsonObject, JsonValue, Message, ReasoningWish, ResponseFormat } from "../chat.ts";
 import { defined, isBoolean, isCount, isNumber, isString, member, optional } from "./openai-chat.fields.ts";
-import { invalid, told } from "./openai-chat.parts.ts";
+
 import { isArray, isObject, textOf, without } from "./openai-chat.words.ts";
 import { readInput } from "./openai-responses.items.ts";
 import { readToolChoice, readTools } from "./openai-responses.tools.ts";
 import { INCLUDE_LOGPROBS, INCLUDE_SEALS, NAME } from "./openai-responses.words.ts";
+import { invalid, told } from "./refused.ts";
 
 export function readRequest(body: JsonObject): ChatRequest {
   const text = optional(body, "text", "an object", isObject) ?? {};

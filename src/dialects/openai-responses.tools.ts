@@ -2,10 +2,11 @@
  * Reads what a request offers for calling, and what it wants called. Functions lie flat here.
  */
 import type { FunctionTool, JsonObject, JsonValue, Tool, ToolChoice } from "../chat.ts";
-import { invalid, MARK_MEMBERS, readMark, told } from "./openai-chat.parts.ts";
+import { MARK_MEMBERS, readMark } from "./openai-chat.parts.ts";
 import { isArray, isObject, textOf, without } from "./openai-chat.words.ts";
 import { KIND_CHARACTERS_MAX } from "./openai-responses.parts.ts";
 import { NAME } from "./openai-responses.words.ts";
+import { invalid, told, toldWord } from "./refused.ts";
 
 export function readTools(value: JsonValue | undefined): Tool[] {
   if (value === undefined || value === null) return [];
@@ -16,7 +17,8 @@ export function readTools(value: JsonValue | undefined): Tool[] {
 function readTool(tool: JsonValue, path: string): Tool {
   if (!isObject(tool)) throw invalid(path, `\`${path}\` is ${told(tool)}; an object with \`type\` is expected`);
   const { type } = tool;
-  if (typeof type !== "string") throw invalid(`${path}.type`, `\`${path}.type\` is ${told(type)}; text is expected`);
+  if (typeof type !== "string")
+    throw invalid(`${path}.type`, `\`${path}.type\` is ${toldWord(type)}; text is expected`);
   if (type === "function") return readFunction(tool, path);
   const name = textOf(tool["name"]);
   return {
@@ -72,7 +74,7 @@ export function readToolChoice(choice: JsonValue | undefined): ToolChoice | unde
       if (isObject(choice)) return readChoiceObject(choice);
       throw invalid(
         "tool_choice",
-        `\`tool_choice\` is ${told(choice)}; "none", "auto", "required" or an object that names a tool is expected`,
+        `\`tool_choice\` is ${toldWord(choice)}; "none", "auto", "required" or an object that names a tool is expected`,
       );
   }
 }

@@ -1,22 +1,8 @@
 /**
- * How a request that cannot be read is refused: the field, what was there, what would be right.
+ * Members of a request that may be left out.
  */
 import type { JsonObject, JsonValue } from "../chat.ts";
-import { GatewayError } from "../errors.ts";
-import { isArray } from "./ollama-chat.words.ts";
-
-export function invalid(param: string, message: string): GatewayError {
-  return new GatewayError("invalid-request", message, { param });
-}
-
-/** What was there, without repeating what may be a prompt. */
-export function told(value: JsonValue | undefined): string {
-  if (value === undefined) return "missing";
-  if (value === null) return "null";
-  if (typeof value === "number" || typeof value === "boolean") return String(value);
-  if (typeof value === "string") return /^[a-z_-]{1,24}$/.test(value) ? `"${value}"` : "text";
-  return isArray(value) ? "an array" : "an object";
-}
+import { invalid, told } from "./refused.ts";
 
 /** A member that may be left out; `null` is left out, too. */
 export function optional<Kind extends JsonValue>(
