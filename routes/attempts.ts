@@ -4,7 +4,7 @@
 import { Hono } from "hono";
 import { ATTEMPTS_LIMIT_MAX, type AttemptQuery } from "../src/ledger-query.ts";
 import type { Ledger } from "../src/ledger.ts";
-import { FILTER_PARAMETERS, filterOf, limitOf, oneOf, parametersOf, refused, wrong } from "./ledger-filter.ts";
+import { cursorOf, FILTER_PARAMETERS, filterOf, limitOf, oneOf, parametersOf, refused } from "./ledger-filter.ts";
 
 export function attemptsRoute(ledger: Pick<Ledger, "attempts">): Hono {
   const route = new Hono();
@@ -22,10 +22,8 @@ export function attemptsRoute(ledger: Pick<Ledger, "attempts">): Hono {
 function queryOf(url: string): AttemptQuery {
   const parameters = parametersOf(url, [...FILTER_PARAMETERS, "limit", "cursor", "order"]);
   const limit = limitOf(parameters, ATTEMPTS_LIMIT_MAX);
-  const cursor = parameters.get("cursor");
+  const cursor = cursorOf(parameters);
   const order = parameters.get("order");
-  if (cursor !== undefined && !/^\d{1,15}$/.test(cursor))
-    throw wrong("cursor", "`cursor` is the `next_cursor` of the page before");
   return {
     ...filterOf(parameters),
     ...(limit === undefined ? {} : { limit }),

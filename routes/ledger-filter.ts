@@ -63,6 +63,12 @@ export function limitOf(parameters: Parameters, limitMax: number): number | unde
   return limit;
 }
 
+export function cursorOf(parameters: Parameters): string | undefined {
+  const cursor = parameters.get("cursor");
+  if (cursor === undefined || /^\d{1,15}$/.test(cursor)) return cursor;
+  throw wrong("cursor", "`cursor` is the `next_cursor` of the page before");
+}
+
 export function oneOf<Word extends string>(name: string, value: string, words: readonly Word[]): Word {
   const found = words.find((word) => word === value);
   if (found === undefined) throw wrong(name, `\`${name}\` is one of ${words.join(", ")}`);

@@ -31,6 +31,8 @@ export interface AttemptQuery extends AttemptFilter {
 export interface SpendQuery extends AttemptFilter {
   readonly groupBy?: readonly SpendGroup[];
   readonly limit?: number;
+  /** From the page before. */
+  readonly cursor?: string;
 }
 
 export const SPEND_GROUPS = ["provider", "model", "task", "task_class", "caller", "day", "hour"] as const;
@@ -87,9 +89,10 @@ export interface AttemptsPage {
 export interface SpendSums {
   readonly attempts: number;
   readonly outcomes: Readonly<Record<Outcome | "open", number>>;
-  readonly cost_usd: number;
+  /** `null` where nothing of it has a price: unknown is not 0. */
+  readonly cost_usd: number | null;
   /** Exact. Open attempts are not in it, nor unpriced ones. */
-  readonly cost_pico_usd: string;
+  readonly cost_pico_usd: string | null;
   /** The part of it that is estimated: canceled, cut and lost answers. */
   readonly estimated_cost_usd: number;
   readonly estimated_cost_pico_usd: string;
@@ -107,6 +110,7 @@ export interface Spend {
   readonly total: SpendSums;
   /** There are more groups than the limit; the total has them all. */
   readonly truncated: boolean;
+  readonly nextCursor: string | undefined;
 }
 
 type SqlRow = Record<string, string | number | bigint | null>;
@@ -193,6 +197,7 @@ const SUMS_SQL = [
   ...OUTCOMES.map((outcome) => `COUNT(*) FILTER (WHERE outcome = '${outcome}') AS outcome_${outcome}`),
   "COUNT(*) FILTER (WHERE outcome IS NULL) AS outcome_open",
   "COUNT(*) FILTER (WHERE cost_basis = 'unpriced') AS unpriced_attempts",
+  "COUNT(*) FILTER (WHERE cost_basis IN ('reported', 'estimated')) AS priced_attempts",
   ...splitSum("cost_pico_usd", "cost", ""),
   ...splitSum("cost_pico_usd", "estimated", " FILTER (WHERE cost_basis = 'estimated')"),
   ...USAGE_COLUMNS.flatMap((column) => [
@@ -210,12 +215,13 @@ function splitSum(column: string, name: string, filter: string): readonly string
 
 export function readSpend(database: DatabaseSync, query: SpendQuery): Spend {
   const limit = Math.min(query.limit ?? SPEND_LIMIT, SPEND_LIMIT_MAX);
+  const offset = Number(query.cursor ?? 0);
   const groups = query.groupBy ?? [];
   const { conditions, values } = where(query);
   const from = `FROM attempts ${whereText(conditions)}`;
   const [totalRow] = read(database, `SELECT ${SUMS_SQL} ${from}`, values);
   const total = sums(totalRow ?? {});
-  if (groups.length === 0) return { data: [total], total, truncated: false };
+  if (groups.length === 0) return { data: [total], total, truncated: false, nextCursor: undefined };
 
   const keys = groups.map((group, index) => `${GROUP_SQL[group]} AS group_${index}`);
   const times = groups.flatMap((group, index) => (group === "day" || group === "hour" ? [`group_${index}`] : []));
@@ -223,19 +229,22 @@ export function readSpend(database: DatabaseSync, query: SpendQuery): Spend {
   const order = [...times, "TOTAL(cost_pico_usd) DESC", ...groups.map((_, index) => `group_${index}`)];
   const rows = read(
     database,
-    `SELECT ${[...keys, SUMS_SQL].join(", ")} ${from} GROUP BY ${groups.map((_, index) => `group_${index}`).join(", ")} ORDER BY ${order.join(", ")} LIMIT ?`,
-    [...values, limit + 1],
+    `SELECT ${[...keys, SUMS_SQL].join(", ")} ${from} GROUP BY ${groups.map((_, index) => `group_${index}`).join(", ")} ORDER BY ${order.join(", ")} LIMIT ? OFFSET ?`,
+    [...values, limit + 1, offset],
   );
   const data = rows.slice(0, limit).map((row): SpendRow => {
     const named = Object.fromEntries(groups.map((group, index) => [group, textOf(row[`group_${index}`])]));
     return { ...named, ...sums(row) };
   });
-  return { data, total, truncated: rows.length > limit };
+  const isMore = rows.length > limit;
+  return { data, total, truncated: isMore, nextCursor: isMore ? String(offset + limit) : undefined };
 }
 
 function sums(row: SqlRow): SpendSums {
   const cost = joined(row, "cost");
   const estimated = joined(row, "estimated");
+  const unpriced = numberOf(row["unpriced_attempts"]) ?? 0;
+  const isUnknown = unpriced > 0 && numberOf(row["priced_attempts"]) === 0;
   const outcome = (name: string) => numberOf(row[`outcome_${name}`]) ?? 0;
   return {
     attempts: numberOf(row["attempts"]) ?? 0,
@@ -247,11 +256,11 @@ function sums(row: SqlRow): SpendSums {
       lost: outcome("lost"),
       open: outcome("open"),
     },
-    cost_usd: usdNumber(cost),
-    cost_pico_usd: String(cost),
+    cost_usd: isUnknown ? null : usdNumber(cost),
+    cost_pico_usd: isUnknown ? null : String(cost),
     estimated_cost_usd: usdNumber(estimated),
     estimated_cost_pico_usd: String(estimated),
-    unpriced_attempts: numberOf(row["unpriced_attempts"]) ?? 0,
+    unpriced_attempts: unpriced,
     usage: byColumn((column) => Number(joined(row, column))),
     usage_unknown: byColumn((column) => numberOf(row[`unknown_${column}`]) ?? 0),
   };

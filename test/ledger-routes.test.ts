@@ -79,6 +79,17 @@ describe("the ledger over HTTP", () => {
     expect(second.body["next_cursor"]).toBeNull();
   });
 
+  test("spend has pages, too, and a total that is the same on each", async () => {
+    const first = await get("/sluice/v1/spend?group_by=hour&limit=1");
+    expect(first.body).toMatchObject({ truncated: false, next_cursor: null });
+    const page = await get("/sluice/v1/spend?group_by=provider&limit=1");
+    expect(page.body["next_cursor"]).toBe("1");
+    const next = await get(`/sluice/v1/spend?group_by=provider&limit=1&cursor=${String(page.body["next_cursor"])}`);
+    expect(next.body["total"]).toEqual(page.body["total"]);
+    expect(next.body["data"]).not.toEqual(page.body["data"]);
+    expect(next.body["next_cursor"]).toBeNull();
+  });
+
   test("times are ISO 8601 with any offset, a date, or epoch milliseconds", async () => {
     const count = async (query: string) =>
       ((await get(`/sluice/v1/attempts?${query}`)).body["data"] as unknown[]).length;
@@ -103,7 +114,7 @@ describe("the ledger over HTTP", () => {
     ["attempts?exchnage=e1", "exchnage", "`exchange`"],
     ["attempts?group_by=day", "group_by", "there is no parameter"],
     ["spend?groupby=day", "groupby", "`group_by`"],
-    ["spend?cursor=1", "cursor", "there is no parameter"],
+    ["spend?cursor=x", "cursor", "`cursor` is"],
     ["attempts?limit=0", "limit", "1 to 1000"],
     ["attempts?limit=1001", "limit", "1 to 1000"],
     ["attempts?limit=ten", "limit", "1 to 1000"],

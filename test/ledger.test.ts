@@ -288,6 +288,18 @@ describe("reading", () => {
     const cut = await ledger.spend({ groupBy: ["provider"], limit: 1 });
     expect(cut).toMatchObject({ data: [{ provider: "anthropic" }], truncated: true, total: { cost_pico_usd: "7" } });
   });
+
+  test("a group of which nothing has a price costs null, not 0", async () => {
+    const ledger = await open();
+    ledger.settle(entry("e1", { provider: "vllm", cost: undefined, costBasis: "unpriced" }));
+    ledger.settle(entry("e2", { cost: 5n }));
+    const { data, total } = await ledger.spend({ groupBy: ["provider"] });
+    expect(data.map((row) => [row.provider, row.cost_usd, row.cost_pico_usd])).toEqual([
+      ["anthropic", 5e-12, "5"],
+      ["vllm", null, null],
+    ]);
+    expect(total).toMatchObject({ cost_pico_usd: "5", unpriced_attempts: 1 });
+  });
 });
 
 describe("what can go wrong", () => {
