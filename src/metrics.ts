@@ -158,7 +158,9 @@ function attemptMetrics(registry: Registry, modelsMax: number): (entry: LedgerEn
     const known = series.get(key);
     if (known !== undefined) return known;
     const earned = named === NONE || entry.outcome === "complete" || entry.priceVersion !== undefined;
-    if (earned && models < modelsMax) {
+    // Half of the labels are kept for models with a price: ids that a caller makes up, and some server answers to, have none.
+    const room = named === NONE || entry.priceVersion !== undefined ? modelsMax : Math.floor(modelsMax / 2);
+    if (earned && models < room) {
       models += 1;
       return newSums(key, provider, named);
     }

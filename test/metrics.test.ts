@@ -98,6 +98,16 @@ test("models beyond the limit, and names that never answered, share one label", 
   });
 });
 
+test("answers of models without a price take no more than half of the labels", async () => {
+  const metrics = createMetrics({ process: false, modelsMax: 4 });
+  const unpriced = { priceVersion: undefined, cost: undefined, costBasis: "unpriced" } as const;
+  for (const model of ["junk-1", "junk-2", "junk-3"]) metrics.observe(entry(model, { model, ...unpriced }));
+  metrics.observe(entry("e1", { model: "real" }));
+  expect(
+    Object.keys(await samples(metrics, "sluice_attempts_total")).map((labels) => /model="([^"]*)"/.exec(labels)?.[1]),
+  ).toEqual(expect.arrayContaining(["junk-1", "junk-2", "other", "real"]));
+});
+
 test("losses are counted by dialects and word; words beyond the limit share one", async () => {
   const metrics = createMetrics({ process: false });
   metrics.observe(entry("e1", { losses: [{ field: "top_k" }, { field: "top_k", path: "top_k" }] }));
