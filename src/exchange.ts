@@ -118,18 +118,20 @@ export function authenticate(headers: Pick<Headers, "get">, keys: readonly Clien
     return { name: undefined };
   }
   const bearer = /^bearer\s+(.+)$/i.exec(headers.get("authorization") ?? "")?.[1];
-  const shown = headers.get("x-api-key") ?? bearer;
-  if (shown === undefined || shown.trim() === "") {
+  // Some clients send both, one of them a leftover of another API: either may be the right one.
+  const shown = [headers.get("x-api-key"), bearer].map((key) => key?.trim() ?? "").filter((key) => key !== "");
+  if (shown.length === 0) {
     throw new GatewayError(
       "unauthenticated",
       "no API key was sent; send it as `Authorization: Bearer <key>` or `x-api-key: <key>`",
     );
   }
-  const digest = hash("sha256", shown.trim(), "buffer");
   let found: ClientKey | undefined;
-  // Every key is compared, in constant time each: how long it takes says nothing about which one was close.
-  for (const key of keys) {
-    if (timingSafeEqual(digest, Buffer.from(key.sha256, "hex"))) found = key;
+  for (const digest of shown.map((key) => hash("sha256", key, "buffer"))) {
+    // Every key is compared, in constant time each: how long it takes says nothing about which one was close.
+    for (const key of keys) {
+      if (timingSafeEqual(digest, Buffer.from(key.sha256, "hex"))) found ??= key;
+    }
   }
   if (found === undefined) throw new GatewayError("unauthenticated", "the API key is not one that this gateway knows");
   return { name: found.name };
