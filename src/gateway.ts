@@ -12,6 +12,7 @@ import {
 import type { Bindings } from "./binding.ts";
 import type { Breakers } from "./breaker.ts";
 import { placeBoundary } from "./cache/boundary.ts";
+import { candidates } from "./candidates.ts";
 import type { Dialect } from "./dialects/dialect.ts";
 import { GatewayError } from "./errors.ts";
 import { authenticate, receive, type Caller, type ClientKey, type Exchange, type ReceiveLimits } from "./exchange.ts";
@@ -19,12 +20,13 @@ import type { Ledger, LedgerEntry } from "./ledger.ts";
 import type { Log } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import { choosePolicy } from "./policies/index.ts";
+import { named } from "./policies/named.ts";
 import type { Policy } from "./policies/policy.ts";
 import { rejectedEntry } from "./rejection.ts";
 import { relayStream, relayWhole, type Client } from "./relay.ts";
 import type { Replicas } from "./replicas.ts";
 import type { Reply, ReplyHeaders } from "./reply.ts";
-import { candidates, type Targets } from "./target.ts";
+import type { Targets } from "./target.ts";
 import { identifyTask, type Task } from "./task.ts";
 import type { Upstream } from "./upstream.ts";
 import { promptTokens, usdText } from "./usage.ts";
@@ -201,18 +203,20 @@ class Line implements Client {
     this.#task = task;
     const boundary = placeBoundary(request, namespace);
     const resolved = setup.targets.resolve(request.model);
-    const nowMs = this.#dependencies.now();
+    const { bindings, breakers, now } = this.#dependencies;
+    const nowMs = now();
     const options = candidates(request, resolved.targets, {
       clientDialect: dialect.name,
       promptTokens: boundary.promptTokens,
       explicit: resolved.explicit,
-      issuer: this.#dependencies.bindings.issuer(request),
-      warmTokens: (target) => this.#dependencies.bindings.warmTokens(boundary, target, nowMs),
-      resting: (target) => this.#dependencies.breakers.resting(target.name, nowMs),
+      issuer: bindings.issuer(request),
+      holder: request.continues?.map(({ id }) => bindings.holder(id, namespace)).find((holder) => holder !== undefined),
+      warmTokens: (target) => bindings.warmTokens(boundary, target, nowMs),
+      resting: (target) => breakers.resting(target.name, nowMs),
     });
-    const policy = choosePolicy(setup.policies, resolved.policy ?? setup.defaultPolicy);
+    const policy = resolved.explicit ? named : choosePolicy(setup.policies, resolved.policy ?? setup.defaultPolicy);
     const decision = policy.choose(request, task, options);
-    const strict = setup.attempts.strict || headers.get("x-sluice-strict") === "true";
+    const strict = setup.attempts.strict || isOn(headers.get("x-sluice-strict"));
     const first = await firstAnswer(
       {
         exchange,
@@ -266,7 +270,7 @@ class Line implements Client {
     const { metrics } = this.#dependencies;
     metrics.streamOpened();
     try {
-      const costComment = exchange.headers.get("x-sluice-cost-comment") === "true";
+      const costComment = isOn(exchange.headers.get("x-sluice-cost-comment"));
       await relayStream(first, exchange, this, headers, { costComment });
     } finally {
       metrics.streamClosed();
@@ -390,6 +394,10 @@ class Line implements Client {
       durationMs: Math.round(durationMs),
     });
   }
+}
+
+function isOn(header: string | null): boolean {
+  return header === "true" || header === "1";
 }
 
 /** A UUID of version 7: ids that rise with time are written at one place of the ledger's indexes, which halves what a row costs. */

@@ -3,6 +3,7 @@
  * The only file that knows everybody: config → providers → routes → listen → drain on SIGTERM, reload on SIGHUP.
  */
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { startSandbox, type RunningSandbox } from "../bench/sandbox/index.ts";
 import { providerKinds } from "../providers/index.ts";
 import { createApp } from "../routes/index.ts";
@@ -59,7 +60,7 @@ async function run(config: Config, arguments_: readonly string[]): Promise<void>
     return;
   }
   process.stdout.write(banner(config, sluice.setup(), server.url));
-  process.on("SIGHUP", () => reload(sluice, sandbox, arguments_, log));
+  process.on("SIGHUP", () => reload(sluice, config, sandbox, arguments_, log));
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     process.once(signal, () => {
       void stop(sluice, server, sandbox, log).then(() => process.exit(0));
@@ -120,7 +121,13 @@ function withSandbox(config: Config, sandbox: RunningSandbox | undefined): Confi
 }
 
 /** New settings for new calls; running streams keep theirs. A config that does not load changes nothing. */
-function reload(sluice: Sluice, sandbox: RunningSandbox | undefined, arguments_: readonly string[], log: Log): void {
+function reload(
+  sluice: Sluice,
+  started: Config,
+  sandbox: RunningSandbox | undefined,
+  arguments_: readonly string[],
+  log: Log,
+): void {
   try {
     const loaded = loadConfig({
       arguments: arguments_,
@@ -132,9 +139,23 @@ function reload(sluice: Sluice, sandbox: RunningSandbox | undefined, arguments_:
     if (config.providers.length === 0) throw new ConfigError(["no provider is left; the sandbox comes with a restart"]);
     sluice.reload(config);
     log.info("reloaded");
+    for (const option of needingRestart(started, config)) log.warn("needs-restart", { option });
   } catch (error) {
     log.error("reload-failed", { reason: error instanceof Error ? error.message : String(error) });
   }
+}
+
+/** The options that were changed in vain: what they decide was made at the start. */
+function needingRestart(started: Config, config: Config): readonly string[] {
+  const made: readonly (readonly [option: string, of: (config: Config) => unknown])[] = [
+    ["listen", ({ listen }) => listen],
+    ["data", ({ data }) => data],
+    ["log", ({ log }) => log],
+    ["ledger", ({ ledger }) => ledger],
+    ["limits.headerBytesMax", ({ limits }) => limits.headerBytesMax],
+    ["deadlines.connectMs", ({ deadlines }) => deadlines.connectMs],
+  ];
+  return made.filter(([, of]) => !isDeepStrictEqual(of(started), of(config))).map(([option]) => option);
 }
 
 /** Refuse new calls (by an answer: the port stays open), let the running ones end, write the ledger, go. */
