@@ -20,7 +20,7 @@ describe("faults", () => {
         expect(answer.status).toBe(status);
         expect(answer.body["error"] ?? answer.body["message"] ?? answer.body["detail"]).toBeDefined();
         expect(answer.headers.get("retry-after")).toBe(
-          status === 401 && provider !== "openai" && provider !== "anthropic" ? null : "2",
+          status === 401 && (provider === "mistral" || provider === "vllm") ? null : "2",
         );
         expect((await call(sandbox, provider, body)).status).toBe(200);
       }

@@ -4,7 +4,7 @@ import type { FunctionTool, ResponseInputItem, ResponseOutputItem } from "openai
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { manualClock, startSandbox, type RunningSandbox } from "../bench/sandbox/index.ts";
 import type { JsonObject } from "../src/chat.ts";
-import { at, call, words } from "./sandbox-call.ts";
+import { at, call, open, words } from "./sandbox-call.ts";
 import { checkedResponse } from "./sandbox-responses-grammar.ts";
 
 let sandbox: RunningSandbox;
@@ -242,14 +242,85 @@ describe("state", () => {
     expect(at(lost.body, "error", "message")).toContain("Items are not persisted when `store` is set to false.");
   });
 
-  test("a stream that the client left at its last event is complete", async () => {
-    const stream = await client().responses.create({ model: "gpt-5.4-nano", input: "Hi", stream: true });
-    let id = "";
-    for await (const event of stream) {
-      if (event.type === "response.created") id = event.response.id;
-      if (event.type === "response.completed") break;
-    }
-    expect((await client().responses.retrieve(id)).status).toBe("completed");
+  test("a stream that the client left at its last event is complete, one that it left before is not", async () => {
+    const events = checkedResponse((await post({ input: "Hi", stream: true })).text).types.length;
+    const left = async (after: number) => {
+      const leaving = new AbortController();
+      const headers = { "x-sandbox-fault": `stall events=${after}`, "x-sandbox-bytes-after-done": "1" };
+      const body = { model: "gpt-5.4-nano", input: "Hi", stream: true };
+      const response = await open(sandbox, "openai", body, { path: "/v1/responses", headers, signal: leaving.signal });
+      const reader = response.body?.getReader();
+      let text = "";
+      while (text.split("\n\n").length <= after) text += Buffer.from((await reader?.read())?.value ?? []).toString();
+      const lines = sandbox.invoice.lines.length;
+      leaving.abort();
+      while (sandbox.invoice.lines.length === lines) await new Promise((resolve) => void setImmediate(resolve));
+      return (await client().responses.retrieve(/"id":"(resp_[^"]*)"/.exec(text)?.[1] ?? "")).status;
+    };
+    expect(await left(events)).toBe("completed");
+    expect(await left(events - 3)).toBe("cancelled");
+  });
+});
+
+describe("the cache", () => {
+  const told = (count: number) => ({
+    input: [
+      { role: "developer", content: words(count) },
+      { role: "user", content: "Hi" },
+    ],
+  });
+  const bill = async (body: JsonObject) => {
+    const answer = await post(body);
+    expect(answer.status, answer.text).toBe(200);
+    const details = at(answer.body, "usage", "input_tokens_details") as JsonObject;
+    const { tokens } = sandbox.invoice.lines.at(-1) ?? {};
+    expect(details).toMatchObject({ cached_tokens: tokens?.cacheRead, cache_write_tokens: tokens?.cacheWriteOther });
+    return details;
+  };
+
+  test("before 5.6 goes by itself, in steps of 128", async () => {
+    expect(await bill(told(1500))).toEqual({ cached_tokens: 0, cache_write_tokens: 0 });
+    expect(await bill(told(1500))).toEqual({ cached_tokens: 1408, cache_write_tokens: 0 });
+    expect((await bill({ ...told(1500), tools: [LOOSE as unknown as JsonObject] }))["cached_tokens"]).toBe(0);
+  });
+
+  test("from 5.6 on is written at breakpoints, for half an hour or for twelve", async () => {
+    await sandbox.close();
+    const clock = manualClock();
+    sandbox = await startSandbox({ clock });
+    const ask = (key: string, more: JsonObject = {}) =>
+      bill({ model: "gpt-6-luna", prompt_cache_key: key, ...told(1500), ...more });
+    const long = { prompt_cache_options: { ttl: "12h" } };
+    expect(await ask("short")).toMatchObject({
+      cache_write_tokens: 1507,
+      cache_write_tokens_details: { ttl_30m_tokens: 1507, ttl_12h_tokens: 0 },
+    });
+    expect(await ask("long", long)).toMatchObject({
+      cache_write_tokens_details: { ttl_30m_tokens: 0, ttl_12h_tokens: 1507 },
+    });
+    clock.advance(31 * 60_000);
+    expect((await ask("short"))["cached_tokens"]).toBe(0);
+    expect((await ask("long", long))["cached_tokens"]).toBe(1507);
+  });
+
+  test("of what is gone on from holds all of it", async () => {
+    const first = (await post(told(1500))).body;
+    const prompt = Number(at(first, "usage", "input_tokens"));
+    const second = await bill({ input: "And?", previous_response_id: first["id"] ?? null });
+    expect(Number(second["cached_tokens"])).toBeGreaterThan(prompt - 128);
+  });
+
+  test("thoughts of earlier turns are read again where the model keeps them, or is told to", async () => {
+    const tokens = async (model: string, reasoning: JsonObject) => {
+      const effort = { model, reasoning: { effort: "high", ...reasoning } };
+      const first = (await post({ ...effort, input: "Hi [[sandbox: thinking=500]]" })).body;
+      const second = (await post({ ...effort, input: "And?", previous_response_id: first["id"] ?? null })).body;
+      return Number(at(second, "usage", "input_tokens"));
+    };
+    expect(await tokens("gpt-5.4-nano", {})).toBeLessThan(500);
+    expect(await tokens("gpt-5.4-nano", { context: "all_turns" })).toBeGreaterThan(500);
+    expect(await tokens("gpt-6-luna", {})).toBeGreaterThan(500);
+    expect(await tokens("gpt-6-luna", { context: "current_turn" })).toBeLessThan(500);
   });
 });
 

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { JsonObject, JsonValue } from "../src/chat.ts";
 import { startSandbox, type RunningSandbox } from "../bench/sandbox/index.ts";
 import { at, call } from "./sandbox-call.ts";
+import { checkedLines } from "./sandbox-ollama-lines.ts";
 
 const material = join(import.meta.dirname, "../../shared/conformance");
 const present = existsSync(join(material, "recordings/index.json"));
@@ -41,7 +42,14 @@ const PATHS: Readonly<Record<string, string>> = {
   responses: "/v1/responses",
   embeddings: "/v1/embeddings",
   completions: "/v1/completions",
+  "ollama.chat": "/api/chat",
+  "ollama.generate": "/api/generate",
+  "ollama.embed": "/api/embed",
+  "ollama.show": "/api/show",
+  "ollama.ps": "/api/ps",
 };
+
+const ANSWERS_IN_LINES: ReadonlySet<string> = new Set(["ollama.chat", "ollama.generate"]);
 
 /** Where the sandbox answers otherwise, and why. */
 const OTHERWISE: readonly (readonly [id: RegExp, status: number, why: string])[] = [
@@ -65,7 +73,10 @@ const OTHERWISE: readonly (readonly [id: RegExp, status: number, why: string])[]
 describe.skipIf(!present)("recorded requests", () => {
   test.each(entries().map((entry) => [entry.id, entry] as const))("%s", async (_id, entry) => {
     const recording = JSON.parse(readFileSync(join(material, "recordings", entry.file), "utf8")) as Recording;
-    const answer = await call(sandbox, entry.provider, repaired(JSON.stringify(recording.request?.body)), {
+    // Read where nothing is sent, whatever the recorder made of it.
+    const isRead = entry.api === "ollama.ps";
+    const body = isRead ? undefined : repaired(JSON.stringify(recording.request?.body));
+    const answer = await call(sandbox, entry.provider, body, {
       path: recording.path ?? PATHS[entry.api] ?? "",
       // Keys are not recorded, nor all betas.
       key: entry.status === 401 ? "invalid" : "key",
@@ -74,6 +85,7 @@ describe.skipIf(!present)("recorded requests", () => {
         "anthropic-beta": "recorded",
       },
     });
+    if (ANSWERS_IN_LINES.has(entry.api)) checkedLines(answer.text);
     const other = OTHERWISE.find(([id]) => id.test(entry.id));
     expect(answer.status, answer.status >= 400 ? answer.text : "served").toBe(other?.[1] ?? entry.status);
     const refusal = at(recording.response.body, "error");
@@ -96,7 +108,9 @@ function entries(): RecordEntry[] {
   const index = JSON.parse(readFileSync(join(material, "recordings/index.json"), "utf8")) as { records: RecordEntry[] };
   return index.records.filter(
     (entry) =>
-      ["openai", "anthropic", "mistral", "vllm"].includes(entry.provider) &&
+      ["openai", "anthropic", "mistral", "vllm", "ollama"].includes(entry.provider) &&
+      // Of Ollama its own API, not the one it has from OpenAI.
+      (entry.provider === "ollama") === entry.api.startsWith("ollama.") &&
       PATHS[entry.api] !== undefined &&
       hasRequest(entry),
   );
@@ -110,6 +124,7 @@ function hasRequest(entry: RecordEntry): boolean {
 interface Capture {
   readonly requests: readonly {
     readonly path: string;
+    readonly method?: string;
     readonly headers: readonly (readonly [string, string])[];
     readonly body: JsonObject;
   }[];
@@ -174,4 +189,13 @@ describe.skipIf(!present)("captured conversations over the Responses API", () =>
       }
     }
   });
+});
+
+test.skipIf(!present)("what the official Ollama client sends is served", async () => {
+  sandbox.reset();
+  const { requests } = JSON.parse(readFileSync(join(material, "captures/sdk--ollama.json"), "utf8")) as Capture;
+  for (const { path, method, body } of requests) {
+    const answer = await call(sandbox, "ollama", method === "GET" ? undefined : body, { path });
+    expect([path, answer.status]).toEqual([path, 200]);
+  }
 });

@@ -20,6 +20,7 @@ import { type ReceivedRequest, RequestLog } from "./requests.ts";
 import { serve } from "./serve.ts";
 import { type AnthropicOptions, anthropicWire } from "./wire/anthropic.ts";
 import { mistralWire } from "./wire/mistral.ts";
+import { type OllamaOptions, ollamaWire } from "./wire/ollama.ts";
 import { openaiWire } from "./wire/openai.ts";
 import type { ResponsesOptions } from "./wire/openai.responses.read.ts";
 import { type VllmOptions, vllmWire } from "./wire/vllm.ts";
@@ -43,6 +44,7 @@ export interface SandboxOptions {
   readonly openai?: ResponsesOptions;
   readonly anthropic?: AnthropicOptions;
   readonly vllm?: VllmOptions;
+  readonly ollama?: OllamaOptions;
 }
 
 export interface RunningSandbox {
@@ -78,6 +80,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Runnin
     anthropicWire(options.anthropic),
     mistralWire(),
     vllmWire(options.vllm),
+    ollamaWire(options.ollama),
   ];
   let count = 0;
   const closing = new AbortController();

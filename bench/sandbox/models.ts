@@ -55,6 +55,7 @@ const BREAKPOINTS: CacheContract = {
 };
 const KEYED: CacheContract = { kind: "keyed", minTokens: 64, stepTokens: 64, idleSeconds: 300 };
 const LOCAL: CacheContract = { kind: "local", stepTokens: 16 };
+const TOKEN_BY_TOKEN: CacheContract = { kind: "local", stepTokens: 1 };
 
 function marks(minTokens: number): CacheContract {
   return { kind: "marks", style: "cache_control", minTokens, maxMarks: 4, ttlSeconds: [300, 3600], lookback: 20 };
@@ -156,6 +157,8 @@ const mistral: Facts = {
   prefill: true,
 };
 const vllm: Facts = { cache: LOCAL, prefill: true };
+/** What they can do besides stands where they are described (`wire/ollama.models.ts`). */
+const ollama: Facts = { cache: TOKEN_BY_TOKEN, prefill: true, contextTokens: 131_072 };
 
 function model(provider: string, id: string, facts: Facts): ModelRecord {
   return { ...RECORD_DEFAULTS, ...facts, id, provider };
@@ -213,6 +216,15 @@ const KNOWN_MODELS: readonly ModelRecord[] = [
     contextTokens: 256_000,
     toolCallIds: "nine-alphanumerics",
   }),
+  model("ollama", "llama3.1:latest", { ...ollama, aliases: ["llama3.1"] }),
+  model("ollama", "qwen3:4b", { ...ollama, contextTokens: 262_144 }),
+  model("ollama", "qwen3-vl:8b-instruct", { ...ollama, contextTokens: 262_144 }),
+  model("ollama", "qwen3-vl:8b", { ...ollama, contextTokens: 262_144 }),
+  model("ollama", "gpt-oss:20b", ollama),
+  model("ollama", "gemma3:1b", { ...ollama, contextTokens: 32_768 }),
+  model("ollama", "gemma3:4b", ollama),
+  model("ollama", "qwen2.5-coder:7b", { ...ollama, contextTokens: 32_768 }),
+  model("ollama", "nomic-embed-text:latest", { ...ollama, contextTokens: 2048, aliases: ["nomic-embed-text"] }),
 ];
 
 const FAMILIES: readonly Family[] = [
@@ -235,6 +247,12 @@ const FAMILIES: readonly Family[] = [
     provider: "mistral",
     ids: /^(?:mistral|ministral|codestral|devstral|pixtral|voxtral|open-mi(?:s|x)tral)-/,
     facts: mistral,
+  },
+  // Pulled is whatever has a name that could be; only other vendors' names are nobody's weights.
+  {
+    provider: "ollama",
+    ids: /^(?!gpt-\d|claude-|mistral-(?:small|medium|large)-(?:\d{4}|latest))[\w.-]+(?:\/[\w.-]+)*(?::[\w.-]+)?$/,
+    facts: ollama,
   },
   // A server of one's own serves whatever it was started with; only other vendors' names are nobody's weights.
   { provider: "vllm", ids: /^(?!gpt-\d|claude-|mistral-(?:small|medium|large)-)/, facts: vllm },

@@ -35,6 +35,7 @@ export async function serve(
       headers: request.headers,
       account,
       lookup: (modelId) => book.find(wire.provider, modelId),
+      known: book.of(wire.provider),
       defaultModel: book.of(wire.provider)[0]?.id,
       running: counter.chats.running,
       nowMs: clock.now(),

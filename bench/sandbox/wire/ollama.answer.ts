@@ -2,7 +2,7 @@
 import type { JsonObject, JsonValue } from "../../../src/chat.ts";
 import type { Answer } from "../answer.ts";
 import { countTokens, digest, pick, tokensOf } from "../tokens.ts";
-import type { Frame, Reply } from "./wire.ts";
+import { type Frame, isObject, type Reply } from "./wire.ts";
 
 export interface AnswerForm {
   readonly model: string;
@@ -67,17 +67,24 @@ export function timeOf(ms: number): string {
 }
 
 function ending(form: AnswerForm, reply: Reply, answer: Answer, promptTokens: number): JsonObject {
-  const { bill } = reply;
+  const { bill, pace } = reply;
   const prompt = bill.uncached + bill.read;
+  const generated = answer.outputTokens;
+  const loadNs = Math.round(pace.loadMs * NS_PER_MS) + NS_PER_TOKEN_MIN;
+  const promptNs = nanoseconds(pace.promptMs, bill.uncached);
+  const answerNs = nanoseconds(pace.perTokenMs * generated, generated);
   return {
     done: true,
     done_reason: answer.finish === "length" ? "length" : "stop",
-    ...(form.givesContext ? { context: contextOf(reply, promptTokens, answer) } : {}),
-    ...durations(reply, bill.uncached, answer.outputTokens),
+    ...(form.givesContext ? { context: contextOf(reply, promptTokens + generated) } : {}),
+    total_duration: loadNs + promptNs + answerNs,
+    load_duration: loadNs,
     // A count of zero is left out, but for the cached one.
     ...(prompt === 0 ? {} : { prompt_eval_count: prompt }),
     ...(form.reportsCached ? { prompt_eval_cached_count: bill.read } : {}),
-    ...(answer.outputTokens === 0 ? {} : { eval_count: answer.outputTokens }),
+    prompt_eval_duration: promptNs,
+    ...(generated === 0 ? {} : { eval_count: generated }),
+    eval_duration: answerNs,
   };
 }
 
@@ -85,22 +92,13 @@ const NS_PER_MS = 1_000_000;
 /** What takes no time here is counted at a microsecond a token: a duration of zero would be left out. */
 const NS_PER_TOKEN_MIN = 1000;
 
-function durations({ pace }: Reply, uncached: number, generated: number): JsonObject {
-  const load = Math.round(pace.loadMs * NS_PER_MS) + NS_PER_TOKEN_MIN;
-  const prompt = Math.max(Math.round(pace.promptMs * NS_PER_MS), uncached * NS_PER_TOKEN_MIN);
-  const answer = Math.max(Math.round(pace.perTokenMs * generated * NS_PER_MS), generated * NS_PER_TOKEN_MIN);
-  return {
-    total_duration: load + prompt + answer,
-    load_duration: load,
-    prompt_eval_duration: prompt,
-    eval_duration: answer,
-  };
+function nanoseconds(ms: number, tokens: number): number {
+  return Math.max(Math.round(ms * NS_PER_MS), tokens * NS_PER_TOKEN_MIN);
 }
 
-/** Arguments as an object; what was cut short is no JSON, and then there are none. */
 function callsOf(form: AnswerForm, reply: Reply, answer: Answer): JsonObject[] {
   return answer.calls.flatMap(({ name, argumentsText }, index) => {
-    const args = parsed(argumentsText);
+    const args = argumentsOf(argumentsText);
     if (args === undefined) return [];
     const id = digest(reply.id, String(index)).replaceAll(/[^a-z0-9]/g, "0");
     return form.callIds
@@ -109,17 +107,20 @@ function callsOf(form: AnswerForm, reply: Reply, answer: Answer): JsonObject[] {
   });
 }
 
-function parsed(text: string): JsonValue | undefined {
+/** Arguments as an object; what was cut short is no JSON, and then there are none. */
+export function argumentsOf(text: string): JsonObject | undefined {
   try {
-    return JSON.parse(text) as JsonValue;
+    const value = JSON.parse(text) as JsonValue;
+    return isObject(value) ? value : undefined;
   } catch {
     return undefined;
   }
 }
 
 /** Numbers that stand for the tokens so far. */
-function contextOf(reply: Reply, promptTokens: number, answer: Answer): number[] {
-  return Array.from({ length: promptTokens + answer.outputTokens }, (_, index) => pick(`${reply.id}${index}`, 100_000));
+function contextOf(reply: Reply, count: number): number[] {
+  const start = pick(reply.id, 100_000);
+  return Array.from({ length: count }, (_, index) => (start + index * 7919) % 100_000);
 }
 
 function onlyAnswer(reply: Reply): Answer {

@@ -44,12 +44,7 @@ function checkMessage(message: JsonObject): void {
   }
 }
 
-function mustBe(
-  value: JsonValue | undefined,
-  is: (value: JsonValue) => boolean,
-  field: string,
-  type: string,
-): void {
+function mustBe(value: JsonValue | undefined, is: (value: JsonValue) => boolean, field: string, type: string): void {
   if (value === undefined || value === null || is(value)) return;
   throw new Refusal(400, `json: cannot unmarshal ${goType(value)} into Go struct field ${field} of type ${type}`);
 }

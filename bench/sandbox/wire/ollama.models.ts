@@ -29,6 +29,8 @@ interface Family {
 /** By the name's beginning; the first that fits. */
 const FAMILIES: readonly Family[] = [
   { names: /^qwen3-embedding/, family: "qwen3", capabilities: ["embedding"], dimensions: 1024 },
+  { names: /^qwen3-vl:.*instruct/, family: "qwen3vl", capabilities: ["completion", "tools", "vision"] },
+  { names: /^qwen3-vl/, family: "qwen3vl", capabilities: ["completion", "tools", "thinking", "vision"] },
   { names: /^qwen3/, family: "qwen3", capabilities: ["completion", "tools", "thinking"] },
   { names: /^qwen2\.5-coder/, family: "qwen2", capabilities: ["completion", "tools", "insert"] },
   { names: /^gpt-oss/, family: "gptoss", capabilities: ["completion", "tools", "thinking"] },

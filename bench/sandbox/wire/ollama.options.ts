@@ -28,7 +28,15 @@ const WHOLE_NUMBERS = [
   "top_k",
   "repeat_last_n",
 ];
-const NUMBERS = ["temperature", "top_p", "min_p", "typical_p", "repeat_penalty", "presence_penalty", "frequency_penalty"];
+const NUMBERS = [
+  "temperature",
+  "top_p",
+  "min_p",
+  "typical_p",
+  "repeat_penalty",
+  "presence_penalty",
+  "frequency_penalty",
+];
 const CONTEXT_TOKENS_MIN = 4;
 const KEEP_TOKENS = 4;
 

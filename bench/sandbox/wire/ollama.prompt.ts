@@ -61,7 +61,7 @@ function block(
   value: { readonly [key: string]: JsonValue | undefined },
   tokens: readonly string[],
 ): Block {
-  return { level, identity: digest(kind, canonical(value as JsonObject)), tokens };
+  return { level, identity: digest(kind, canonical(value)), tokens };
 }
 
 /** The longest end of the conversation that fits, its system messages before it; the last message always. */

@@ -171,7 +171,7 @@ export class OllamaRunners {
   }
 
   #expire(nowMs: number): void {
-    for (const { need, running, expiresAtMs } of [...this.#loaded.values()]) {
+    for (const { need, running, expiresAtMs } of this.#loaded.values()) {
       if (running === 0 && expiresAtMs <= nowMs) this.#loaded.delete(need.model);
     }
   }

@@ -72,7 +72,7 @@ function resolved(
   const isBare = type === "reasoning" && typeof item["encrypted_content"] !== "string" && item["id"] !== undefined;
   if (type !== "item_reference" && !isBare) return item;
   const id = String(item["id"]);
-  const found = store.item(context.account, id)?.item;
+  const found = store.item(context.account, id);
   if (found !== undefined) return found;
   if (!checksItems && isBare) return item;
   const advice =

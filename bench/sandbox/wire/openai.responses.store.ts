@@ -55,12 +55,12 @@ export class ResponseStore {
     if (kept !== undefined) this.#drop(kept);
   }
 
-  /** An item that was said or told to this account, with the response it belongs to. */
-  item(account: string, itemId: string): { readonly item: JsonObject; readonly response: KeptResponse } | undefined {
+  /** An item that was said to this account, or told by it. */
+  item(account: string, itemId: string): JsonObject | undefined {
     for (const response of this.#kept.values()) {
       if (response.account !== account) continue;
       const item = [...response.said, ...response.told].find((one) => stringOf(one["id"]) === itemId);
-      if (item !== undefined) return { item, response };
+      if (item !== undefined) return item;
     }
     return undefined;
   }

@@ -109,7 +109,8 @@ function callOf(reading: ResponsesReading, store: ResponseStore): Call {
     begun: (reply, cancel) => {
       if (body["store"] === false) return;
       kept = keptOf(reading, reply, cancel);
-      store.keep(kept, reading.newBytes);
+      const answered = JSON.stringify(responseOf(reading, reply, endingOf(reply)));
+      store.keep(kept, reading.newBytes + answered.length);
     },
     json: (reply) => {
       if (background) return responseOf(reading, reply, "queued");

@@ -1,4 +1,4 @@
-/** OpenAI's wire, Chat Completions: headers, answers, streams, errors. */
+/** OpenAI's wire: what its operations share, and the answers and streams of Chat Completions. */
 import type { JsonObject, JsonValue } from "../../../src/chat.ts";
 import type { ModelRecord } from "../../../src/model.ts";
 import type { Answer } from "../answer.ts";

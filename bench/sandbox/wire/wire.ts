@@ -125,6 +125,8 @@ export interface ReadContext {
   readonly account: string;
   /** This provider's models: those it knows, and any id of the form it gives. */
   readonly lookup: (modelId: string) => ModelRecord | undefined;
+  /** Those it knows, for who lists them. */
+  readonly known: readonly ModelRecord[];
   /** What is meant when no model is named, for servers of one model. */
   readonly defaultModel: string | undefined;
   /** Calls of this provider that are being answered now. */
