@@ -5,6 +5,7 @@ import type { ModelRecord } from "../src/model.ts";
 import type { Provider } from "../src/provider.ts";
 
 const MESSAGES = "anthropic-messages";
+const COUNT_TOKENS = "anthropic-count-tokens";
 /** What is spoken when the client did not choose: the version whose documented credential header is `x-api-key`. */
 const VERSION = "2023-06-01";
 /** The client chooses what it speaks: dropping a beta would make its own fields unknown ones. */
@@ -18,8 +19,8 @@ export const anthropic: Provider = {
   baseUrl: (given) => given.replace(/\/+$/, "").replace(/\/v1$/, ""),
   needsKey: true,
   modelPrefixes: ["claude-"],
-  dialects: () => [MESSAGES],
-  path: () => "/v1/messages",
+  dialects: () => [MESSAGES, COUNT_TOKENS],
+  path: (dialect) => (dialect === COUNT_TOKENS ? "/v1/messages/count_tokens" : "/v1/messages"),
   headers(clientHeaders, settings) {
     const passed = PASSED.flatMap((name) => {
       const value = clientHeaders.get(name);

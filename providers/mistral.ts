@@ -1,7 +1,8 @@
 /**
  * Mistral, whose schema is Chat Completions' with other names, fewer fields and no patience: an unknown field is a 422.
  *
- * Only what OpenAI's clients send and Mistral's schema lacks is touched, so that a request in Mistral's own words keeps its bytes.
+ * Its own clients' bytes pass as they are, and other dialects are written in its own words. Chat Completions it is told, too: of a
+ * request only what OpenAI's clients send and Mistral's schema lacks is touched.
  */
 import type { JsonObject, JsonValue } from "../src/chat.ts";
 import type { Edit } from "../src/edit.ts";
@@ -16,7 +17,12 @@ export const mistral: Provider = openaiCompatible({
   environment: { apiKey: "MISTRAL_API_KEY", baseUrl: "MISTRAL_BASE_URL" },
   baseUrl: withVersion,
   modelPrefixes: ["mistral-", "ministral-", "magistral-", "codestral-", "devstral-", "pixtral-", "voxtral-", "open-mi"],
-  paths: { [CHAT]: "/chat/completions", "openai-embeddings": "/embeddings", "mistral-fim": "/fim/completions" },
+  paths: {
+    "mistral-chat": "/chat/completions",
+    [CHAT]: "/chat/completions",
+    "openai-embeddings": "/embeddings",
+    "mistral-fim": "/fim/completions",
+  },
   answerHeaders: ["x-ratelimit-*", "ratelimit*", "mistral-correlation-id", "x-kong-request-id"],
   // Its streams end with usage in any case; asking for it is refused.
   asksStreamUsage: false,

@@ -27,6 +27,8 @@ export const ollama: Provider = {
   asksStreamUsage: false,
   // Before 0.33.3 it said nothing of its cache.
   absentCacheRead: "unknown",
+  // What cannot be told not to (`truncate: false`) does it, and so does every version unless it is told. Who asks for it knows.
+  truncatesSilently: (body) => body["truncate"] !== true,
 };
 
 /** `OLLAMA_HOST` is what the server listens on: a scheme, the port, or a host one could call may be missing. */

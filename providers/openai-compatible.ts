@@ -8,14 +8,14 @@ export interface OpenaiCompatible extends Partial<
 > {
   readonly kind: string;
   readonly environment: Provider["environment"];
-  /** Dialects and their paths, where they are not the usual ones. */
+  /** Dialects and their paths, where they are not the usual ones; the first is what everything else is translated to. */
   readonly paths?: Readonly<Record<DialectName, string>>;
 }
 
 export const CHAT = "openai-chat";
 
 /** The first is what everything else is translated to. */
-const PATHS: Readonly<Record<DialectName, string>> = {
+export const PATHS: Readonly<Record<DialectName, string>> = {
   [CHAT]: "/chat/completions",
   "openai-embeddings": "/embeddings",
   "openai-completions": "/completions",
@@ -31,7 +31,8 @@ const PATHS: Readonly<Record<DialectName, string>> = {
  */
 export function openaiCompatible(own: OpenaiCompatible): Provider {
   const { paths = PATHS, ...provider } = own;
-  const dialects: Provider["dialects"] = () => [CHAT, ...Object.keys(paths).filter((dialect) => dialect !== CHAT)];
+  const [first = CHAT, ...others] = Object.keys(paths);
+  const dialects: Provider["dialects"] = () => [first, ...others];
   const root = own.defaultBaseUrl === undefined ? "/v1" : new URL(own.defaultBaseUrl).pathname;
   return {
     baseUrl: (given) => withRoot(given, root),

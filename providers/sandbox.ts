@@ -6,10 +6,11 @@ import type { ModelRecord } from "../src/model.ts";
 import type { Provider } from "../src/provider.ts";
 import { anthropic } from "./anthropic.ts";
 import { mistral } from "./mistral.ts";
+import { ollama } from "./ollama.ts";
 import { openai } from "./openai.ts";
 import { vllm } from "./vllm.ts";
 
-const SIMULATED: readonly Provider[] = [openai, anthropic, mistral, vllm];
+const SIMULATED: readonly Provider[] = [openai, anthropic, mistral, vllm, ollama];
 
 export const sandbox: Provider = {
   kind: "sandbox",
@@ -19,10 +20,12 @@ export const sandbox: Provider = {
   // Whatever nobody else takes.
   modelPrefixes: [""],
   dialects: (model, record) => simulated(model, record).dialects(model, record),
+  prefers: (request, record) =>
+    record === undefined ? undefined : simulated(record.id, record).prefers?.(request, record),
   path(dialect, model, record) {
     const provider = simulated(model, record);
     const path = provider.path(dialect, model, record);
-    return `/${provider.kind}${path.startsWith("/v1/") ? "" : "/v1"}${path}`;
+    return `/${provider.kind}${/^\/(?:v1|api)\//.test(path) ? "" : "/v1"}${path}`;
   },
   // Which model it is for is not known here: each simulated provider takes the header it knows. It wants a key, and takes any.
   headers(clientHeaders, settings) {
@@ -45,8 +48,14 @@ export const sandbox: Provider = {
   absentCacheRead: "unknown",
 };
 
-/** Open weights are named as on their hub, with an owner; what nobody knows is answered as OpenAI would. */
+/** Open weights are named as on their hub, with an owner, or as Ollama does, with a tag; what nobody knows is answered as OpenAI would. */
 function simulated(model: string, record: ModelRecord | undefined): Provider {
   const kind = record?.provider;
-  return SIMULATED.find((provider) => provider.kind === kind) ?? (model.includes("/") ? vllm : openai);
+  const known = SIMULATED.find((provider) => provider.kind === kind);
+  if (known !== undefined) return known;
+  if (model.includes("/")) return vllm;
+  return TAGGED.test(model) ? ollama : openai;
 }
+
+/** Not a fine-tuned model of OpenAI's. */
+const TAGGED = /^(?!ft:)[\w.-]+:[\w.-]+$/;

@@ -7,8 +7,8 @@ import type { HttpBindings } from "@hono/node-server";
 import type { Context, Handler } from "hono";
 import type { Dialect } from "../src/dialects/dialect.ts";
 import { readFetchBody, readNodeBody } from "../src/exchange.ts";
-import type { Gateway } from "../src/gateway.ts";
-import { fetchReply, nodeReply } from "../src/reply.ts";
+import type { Call, Gateway } from "../src/gateway.ts";
+import { fetchReply, nodeReply, type Reply } from "../src/reply.ts";
 
 /** Empty when the app is called without a server (`app.request`). */
 export interface Bindings {
@@ -16,33 +16,45 @@ export interface Bindings {
 }
 
 /**
+ * @param around What the surface does to every answer, where its clients want more than the dialect has.
  * @example
  * app.post("/v1/chat/completions", callRoute(gateway, openaiChat));
  */
-export function callRoute(gateway: Gateway, dialect: Dialect): Handler<Bindings> {
-  return async (context: Context<Bindings>) => {
-    const { incoming, outgoing } = context.env ?? {};
-    if (incoming !== undefined && outgoing !== undefined && "writeHead" in outgoing) {
-      await gateway.serve({
-        dialect,
-        headers: context.req.raw.headers,
-        search: searchOf(context.req.url),
-        body: (bodyBytesMax) => readNodeBody(incoming, bodyBytesMax),
-        reply: nodeReply(outgoing),
-      });
-      return RESPONSE_ALREADY_SENT;
-    }
-    const request = context.req.raw;
-    const { reply, response } = fetchReply(request.signal);
-    void gateway.serve({
-      dialect,
-      headers: request.headers,
-      search: searchOf(request.url),
-      body: (bodyBytesMax) => readFetchBody(request, bodyBytesMax),
-      reply,
+export function callRoute(
+  gateway: Gateway,
+  dialect: Dialect,
+  around: (reply: Reply) => Reply = (reply) => reply,
+): Handler<Bindings> {
+  return (context) => answered(context, (call) => gateway.serve({ ...call, dialect, reply: around(call.reply) }));
+}
+
+/** A call whose dialect is the route's to say. */
+export type Incoming = Omit<Call, "dialect">;
+
+/** @param serve Answers by the call's reply, and never rejects. */
+export async function answered(
+  context: Context<Bindings>,
+  serve: (call: Incoming) => Promise<void>,
+): Promise<Response> {
+  const { incoming, outgoing } = context.env ?? {};
+  if (incoming !== undefined && outgoing !== undefined && "writeHead" in outgoing) {
+    await serve({
+      headers: context.req.raw.headers,
+      search: searchOf(context.req.url),
+      body: (bodyBytesMax) => readNodeBody(incoming, bodyBytesMax),
+      reply: nodeReply(outgoing),
     });
-    return response;
-  };
+    return RESPONSE_ALREADY_SENT;
+  }
+  const request = context.req.raw;
+  const { reply, response } = fetchReply(request.signal);
+  void serve({
+    headers: request.headers,
+    search: searchOf(request.url),
+    body: (bodyBytesMax) => readFetchBody(request, bodyBytesMax),
+    reply,
+  });
+  return response;
 }
 
 function searchOf(url: string): string {

@@ -5,16 +5,19 @@ import { Hono, type MiddlewareHandler } from "hono";
 import { GatewayError } from "../src/errors.ts";
 import { authenticate } from "../src/exchange.ts";
 import type { Gateway, Setup } from "../src/gateway.ts";
+import type { KeptAnswers } from "../src/kept.ts";
 import type { Ledger } from "../src/ledger.ts";
 import type { Metrics } from "../src/metrics.ts";
 import { anthropicMessagesRoutes } from "./anthropic-messages.ts";
 import { attemptsRoute } from "./attempts.ts";
 import type { Bindings } from "./call.ts";
+import { countTokensRoutes } from "./count-tokens.ts";
 import { forwardedRoutes } from "./forwarded.ts";
 import { healthRoutes } from "./health.ts";
 import { metricsRoute } from "./metrics.ts";
 import { mistralRoutes } from "./mistral.ts";
 import { modelsRoutes } from "./models.ts";
+import { ollamaModelsRoutes } from "./ollama-models.ts";
 import { ollamaRoutes } from "./ollama.ts";
 import { openaiChatRoutes } from "./openai-chat.ts";
 import { openaiResponsesRoutes } from "./openai-responses.ts";
@@ -22,6 +25,7 @@ import { spendRoute } from "./spend.ts";
 
 export interface RouteDependencies {
   readonly gateway: Gateway;
+  readonly kept: KeptAnswers;
   readonly ledger: Ledger;
   readonly metrics: Metrics;
   readonly setup: () => Setup;
@@ -29,13 +33,13 @@ export interface RouteDependencies {
 
 /** @example createApp(dependencies).request("/healthz") */
 export function createApp(dependencies: RouteDependencies): Hono<Bindings> {
-  const { gateway, ledger, metrics, setup } = dependencies;
+  const { gateway, kept, ledger, metrics, setup } = dependencies;
   const app = new Hono<Bindings>();
   // The surfaces of the dialects ask for the key themselves: their refusals are in their own words and on the ledger.
   for (const path of ["/v1/models", "/v1/models/*", "/sluice/*", "/metrics"]) app.use(path, keyed(setup));
   for (const prefix of PREFIXES)
     app.use(`${prefix}/v1/models/*`, keyed(setup)).use(`${prefix}/v1/models`, keyed(setup));
-  surfaces(app, gateway);
+  surfaces(app, gateway, kept, setup);
   for (const prefix of ["", ...PREFIXES]) modelsRoutes(app, setup, prefix);
   app.route("/", attemptsRoute(ledger));
   app.route("/", spendRoute(ledger));
@@ -61,16 +65,21 @@ export function createApp(dependencies: RouteDependencies): Hono<Bindings> {
 /** Under these each API is served as at its official path: for clients of several that share one host. */
 const PREFIXES = ["/openai", "/anthropic", "/mistral"] as const;
 
-function surfaces(app: Hono<Bindings>, gateway: Gateway): void {
+function surfaces(app: Hono<Bindings>, gateway: Gateway, kept: KeptAnswers, setup: () => Setup): void {
   for (const prefix of ["", "/openai"]) {
     openaiChatRoutes(app, gateway, prefix);
-    openaiResponsesRoutes(app, gateway, prefix);
+    openaiResponsesRoutes(app, gateway, kept, prefix);
     forwardedRoutes(app, gateway, prefix);
   }
-  for (const prefix of ["", "/anthropic"]) anthropicMessagesRoutes(app, gateway, prefix);
+  for (const prefix of ["", "/anthropic"]) {
+    anthropicMessagesRoutes(app, gateway, prefix);
+    countTokensRoutes(app, gateway, setup, prefix);
+  }
   mistralRoutes(app, gateway, "/mistral");
-  forwardedRoutes(app, gateway, "/mistral");
-  for (const prefix of ["", "/ollama"]) ollamaRoutes(app, gateway, prefix);
+  for (const prefix of ["", "/ollama"]) {
+    ollamaRoutes(app, gateway, prefix);
+    ollamaModelsRoutes(app, setup, prefix);
+  }
 }
 
 /** Every path that is served for some method says so to the others. `OPTIONS` allows nothing to other websites. */

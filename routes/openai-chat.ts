@@ -4,14 +4,12 @@ import { mistralChat } from "../src/dialects/mistral-chat.ts";
 import { openaiChat } from "../src/dialects/openai-chat.ts";
 import type { Gateway } from "../src/gateway.ts";
 import { callRoute, type Bindings } from "./call.ts";
-
-/** Mistral's official clients ("mistral-client-typescript/2.7.0"), which refuse answers in any form but its own. */
-const MISTRAL_CLIENT = /^mistral-client-/;
+import { isMistralClient } from "./mistral.ts";
 
 export function openaiChatRoutes(app: Hono<Bindings>, gateway: Gateway, prefix: string): void {
   const openai = callRoute(gateway, openaiChat);
   const mistral = callRoute(gateway, mistralChat);
   app.post(`${prefix}/v1/chat/completions`, (context, next) =>
-    MISTRAL_CLIENT.test(context.req.header("user-agent") ?? "") ? mistral(context, next) : openai(context, next),
+    isMistralClient(context) ? mistral(context, next) : openai(context, next),
   );
 }

@@ -12,7 +12,7 @@ import type { Dialect } from "./dialects/dialect.ts";
 import { GatewayError, mayRetrySame } from "./errors.ts";
 import type { Exchange } from "./exchange.ts";
 import { outgoing, type Outgoing } from "./lane.ts";
-import type { Ledger, Reservation } from "./ledger.ts";
+import type { Ledger, LedgerEntry, Reservation } from "./ledger.ts";
 import type { Log } from "./log.ts";
 import { Meter } from "./meter.ts";
 import type { Decision } from "./policies/policy.ts";
@@ -20,7 +20,9 @@ import type { Replicas } from "./replicas.ts";
 import { decoded, readWhole, StreamReader, watched, type Piece } from "./read.ts";
 import type { Candidate } from "./target.ts";
 import type { Task } from "./task.ts";
+import { certainPromptTokens, PROMPT_TRUNCATED, truncated } from "./truncation.ts";
 import { errorSaid, isPassable, retryAfter } from "./upstream-error.ts";
+import { promptTokens } from "./usage.ts";
 import { UpstreamFailure, type Deadlines, type Upstream, type UpstreamAnswer, type UpstreamBody } from "./upstream.ts";
 
 export interface AttemptSettings {
@@ -193,9 +195,14 @@ async function tryOnce(
     candidate,
     boundary: context.boundary,
     bindings: dependencies.bindings,
+    kept: made.lane === "same" && made.dialect.keepsAnswers === true ? (exchange.request.continues ?? []) : undefined,
     losses,
+    certainPromptTokens: certainPromptTokens(exchange.request, candidate, made.lane === "same" ? exchange.body : {}),
     overheadMs: performance.now() - exchange.startedAt - attempt.theirsMs,
-    settle: (entry) => dependencies.ledger.settle(entry),
+    settle: (entry) => {
+      logTruncation(entry, dependencies);
+      dependencies.ledger.settle(entry);
+    },
     now: dependencies.now,
   });
   dependencies.ledger.reserve(reservation);
@@ -259,6 +266,8 @@ async function begun(
     const events = [...decoder.push(bytes), ...decoder.end()];
     const broken = events.find((event) => event.type === "error");
     if (broken !== undefined) return brokenAnswer(broken.error, candidate, meter);
+    const cut = cutPrompt(events, candidate, meter);
+    if (cut !== undefined) return cut;
     return { ...answered, kind: "whole", answer, bytes, events };
   }
   const reader = new StreamReader(
@@ -313,6 +322,21 @@ function brokenAnswer(said: AnswerError, candidate: Candidate, meter: Meter): Re
   const error = errorSaid(said, candidate.target.instance, undefined);
   meter.failed({ kind: error.kind, status: error.status, mayBill: true });
   return { kind: "refused", error, candidate, recorded: true, verbatim: undefined };
+}
+
+/** An answer to a part of the prompt is none, as long as nothing of it has been sent. A stream tells its counts too late. */
+function cutPrompt(events: readonly ChatEvent[], candidate: Candidate, meter: Meter): Refusal | undefined {
+  for (const event of events) if (event.type === "usage") meter.observe(event);
+  if (!meter.isTruncated) return undefined;
+  const error = truncated(candidate, meter.promptTokens);
+  meter.failed({ kind: error.kind, status: error.status, mayBill: true });
+  return { kind: "refused", error, candidate, recorded: true, verbatim: undefined };
+}
+
+function logTruncation(entry: LedgerEntry, { log }: AttemptDependencies): void {
+  if (!entry.losses.some((loss) => loss.field === PROMPT_TRUNCATED)) return;
+  const target = `${entry.provider}/${entry.model}`;
+  log.warn(PROMPT_TRUNCATED, { exchange: entry.exchange, target, promptTokens: promptTokens(entry.usage) });
 }
 
 function settleFailed(meter: Meter, error: GatewayError, mayBill: boolean): void {

@@ -1,15 +1,18 @@
 /**
- * Reasons to go back to where one came from. *Hard*: a reasoning signature is readable by its issuer only. *Soft*: a prefix is
- * probably warm in a target's cache. Both are learned from answers by the meter, bounded, and forgotten with time.
+ * Reasons to go back to where one came from. *Hard*: a reasoning signature is readable by its issuer only, and an answer that is kept
+ * can be gone on from where it is kept. *Soft*: a prefix is probably warm in a target's cache. All are learned from answers by the meter, bounded, and forgotten with time.
  */
 import { hash } from "node:crypto";
 import type { Boundary } from "./cache/boundary.ts";
+import type { Holder } from "./candidates.ts";
 import type { ChatRequest, Part } from "./chat.ts";
 import type { Target } from "./target.ts";
 import { promptTokens, type Usage } from "./usage.ts";
 
 /** Signatures remembered; each costs about 100 bytes. */
 export const SIGNATURES_MAX = 50_000;
+/** Kept answers and conversations remembered; each costs about 200 bytes. */
+export const KEPT_MAX = 50_000;
 /** Warm borders remembered over all targets; each costs about 150 bytes. */
 export const WARM_BORDERS_MAX = 100_000;
 /** What a server's own cache is assumed to keep, as nothing tells: it lasts until memory is needed. */
@@ -18,14 +21,19 @@ const LOCAL_CACHE_SECONDS = 600;
 export interface Bindings {
   /** The provider instance that issued the reasoning this request carries; `undefined` when it carries none that is known. */
   issuer(request: ChatRequest): string | undefined;
+  /** Where this answer or conversation is kept; `undefined`: not known. @param caller Who asks. */
+  holder(id: string, caller: string): Holder | undefined;
   /** How many of this prompt's tokens (o200k estimate) are probably warm at the target. */
   warmTokens(boundary: Boundary, target: Target, nowMs: number): number;
   learnSignature(signature: string, instance: string): void;
+  /** @param caller Whose call left it there. */
+  learnKept(id: string, instance: string, caller: string): void;
   learnPrompt(boundary: Boundary, target: Target, usage: Usage, nowMs: number): void;
 }
 
 export function createBindings(): Bindings {
   const issuers = new BoundedMap<string, string>(SIGNATURES_MAX);
+  const kept = new BoundedMap<string, { readonly instance: string; readonly caller: string }>(KEPT_MAX);
   const warm = new BoundedMap<string, number>(WARM_BORDERS_MAX);
   return {
     issuer(request) {
@@ -40,6 +48,10 @@ export function createBindings(): Bindings {
       }
       return undefined;
     },
+    holder(id, caller) {
+      const found = kept.get(sealKey(id));
+      return found === undefined ? undefined : { instance: found.instance, isOwn: found.caller === caller };
+    },
     warmTokens(boundary, target, nowMs) {
       const minimum = minimumTokens(target);
       for (let index = boundary.borders.length - 1; index >= 0; index -= 1) {
@@ -52,6 +64,9 @@ export function createBindings(): Bindings {
     },
     learnSignature(signature, instance) {
       issuers.set(sealKey(signature), instance);
+    },
+    learnKept(id, instance, caller) {
+      kept.set(sealKey(id), { instance, caller });
     },
     learnPrompt(boundary, target, usage, nowMs) {
       const seconds = warmSeconds(target, usage);
@@ -74,9 +89,9 @@ function seal(part: Part): string | undefined {
   return part.type === "reasoning" ? (part.signature ?? part.redacted) : undefined;
 }
 
-/** Signatures run to kilobytes; their hash identifies them as well. */
-function sealKey(signature: string): string {
-  return hash("sha256", signature, "base64url").slice(0, 22);
+/** Signatures run to kilobytes, and ids may be of any length; their hash identifies them as well. */
+function sealKey(text: string): string {
+  return hash("sha256", text, "base64url").slice(0, 22);
 }
 
 function warmKey(border: string, target: Target): string {

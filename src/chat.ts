@@ -64,8 +64,16 @@ export interface ChatRequest extends Enveloped {
   readonly logprobs?: { readonly top?: number };
   /** What of this call no other dialect can be asked for, in words for an error ("embeddings", "a suffix"): a need. */
   readonly onlyHere?: readonly string[];
+  /** What a provider keeps and this request goes on from, by its id: known there only (a hard binding). */
+  readonly continues?: readonly Kept[];
   /** Fields only this dialect can say, verbatim. Each that is not written again is a loss. */
   readonly extra: JsonObject;
+}
+
+/** Something kept at a provider, and the field that named it ("previous_response_id"). */
+export interface Kept {
+  readonly field: string;
+  readonly id: string;
 }
 
 export type Message = SystemMessage | UserMessage | AssistantMessage | ToolMessage;

@@ -9,6 +9,7 @@ import type { Dialect } from "./dialects/dialect.ts";
 import { createDiscovery } from "./discovery.ts";
 import { dialects as ownDialects } from "./dialects/index.ts";
 import { createGateway, type Gateway, type Setup } from "./gateway.ts";
+import { createKeptAnswers, type KeptAnswers } from "./kept.ts";
 import { openLedger, type Ledger, type LedgerSink } from "./ledger.ts";
 import type { Log } from "./log.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
@@ -51,6 +52,7 @@ export interface SluiceOptions {
 
 export interface Sluice {
   readonly gateway: Gateway;
+  readonly kept: KeptAnswers;
   readonly ledger: Ledger;
   readonly metrics: Metrics;
   readonly setup: () => Setup;
@@ -84,13 +86,15 @@ export async function createSluice(options: SluiceOptions): Promise<Sluice> {
     () => config.breaker,
     (target, state) => metrics.setBreaker(target, state),
   );
+  const bindings = createBindings();
+  const replicas = createReplicas(() => config.breaker);
   const gateway = createGateway({
     setup: () => setup,
     upstream,
     ledger,
-    bindings: createBindings(),
+    bindings,
     breakers,
-    replicas: createReplicas(() => config.breaker),
+    replicas,
     metrics,
     log,
     now,
@@ -98,6 +102,7 @@ export async function createSluice(options: SluiceOptions): Promise<Sluice> {
   });
   return {
     gateway,
+    kept: createKeptAnswers({ setup: () => setup, upstream, bindings, replicas, log, now }),
     ledger,
     metrics,
     setup: () => setup,

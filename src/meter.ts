@@ -3,20 +3,25 @@
  * the answer ends: complete, canceled or failed.
  */
 import type { Boundary } from "./cache/boundary.ts";
-import type { ChatEvent, FinishReason, Loss } from "./chat.ts";
+import type { ChatEvent, FinishReason, Kept, Loss } from "./chat.ts";
 import type { Bindings } from "./binding.ts";
 import type { ErrorKindName } from "./errors.ts";
 import type { CostBasis, LedgerEntry, Outcome, Reservation, UsageBasis } from "./ledger.ts";
 import type { Candidate } from "./target.ts";
-import { costOf, laterUsage, UNKNOWN_USAGE, type PicoUsd, type Usage } from "./usage.ts";
+import { isTruncated, PROMPT_TRUNCATED } from "./truncation.ts";
+import { costOf, laterUsage, promptTokens, UNKNOWN_USAGE, type PicoUsd, type Usage } from "./usage.ts";
 
 export interface MeterOptions {
   readonly reservation: Reservation;
   readonly candidate: Candidate;
   readonly boundary: Boundary;
   readonly bindings: Bindings;
+  /** What the provider keeps of this call can be gone on from by its id: the answer, and these; `undefined`: it keeps nothing. */
+  readonly kept: readonly Kept[] | undefined;
   /** Losses of the request; the encoder adds its own to the same list while the answer runs. */
   readonly losses: readonly Loss[];
+  /** A lower count of the prompt means that the server cut it; `undefined`: it would have said so. */
+  readonly certainPromptTokens: number | undefined;
   readonly overheadMs: number;
   readonly settle: (entry: LedgerEntry) => void;
   /** Milliseconds since the epoch. */
@@ -61,6 +66,16 @@ export class Meter {
     return this.#finish !== undefined;
   }
 
+  /** Whether the server's count of the prompt, as far as it was told, says that it was cut. */
+  get isTruncated(): boolean {
+    return isTruncated(this.#options.certainPromptTokens, this.#usage, this.#options.candidate);
+  }
+
+  /** As the server counted them. */
+  get promptTokens(): number | undefined {
+    return promptTokens(this.#usage);
+  }
+
   /** The settled row; `undefined` while the answer runs. */
   get entry(): LedgerEntry | undefined {
     return this.#entry;
@@ -96,6 +111,8 @@ export class Meter {
         this.complete();
         return;
       case "start":
+        this.#learnKept(event.id);
+        return;
       case "tool-call-end":
       case "opaque":
       case "error":
@@ -179,9 +196,10 @@ export class Meter {
       durationMs: nowMs - reservation.startedAtMs,
       overheadMs,
       finishReason: this.#finish,
-      losses: [...losses],
+      losses: this.isTruncated ? [...losses, { field: PROMPT_TRUNCATED, path: "messages" }] : [...losses],
     };
-    if (outcome === "complete") {
+    // Of a prompt that was cut, what is in the cache is not known.
+    if (outcome === "complete" && !this.isTruncated) {
       this.#options.bindings.learnPrompt(this.#options.boundary, candidate.target, usage, nowMs);
     }
     this.#options.settle(this.#entry);
@@ -220,6 +238,15 @@ export class Meter {
       cacheWrite1h: usage.cacheWrite1h ?? 0,
       cacheWriteOther: usage.cacheWriteOther ?? 0,
     };
+  }
+
+  /** What it was to go on from is there, too, or it would have been refused. */
+  #learnKept(answer: string | undefined): void {
+    const { kept, bindings, candidate, reservation } = this.#options;
+    if (kept === undefined) return;
+    for (const id of [...kept.map((one) => one.id), ...(answer === undefined ? [] : [answer])]) {
+      bindings.learnKept(id, candidate.target.instance.name, reservation.caller ?? "");
+    }
   }
 
   #learn(signature: string): void {

@@ -154,7 +154,10 @@ function fallbackPrice(kind: string, model: string, atMs: number): Price | undef
   const output = prices["output_mtok"];
   // Free tiers and models billed by another unit are not prices of tokens; tokens of sound and pictures that have a price of
   // their own are not told apart by our buckets.
-  if (input === undefined || output === undefined || Object.keys(prices).some(isOtherToken)) return undefined;
+  // What only reads (embeddings) has no price of output; if such a one wrote all the same, its cost would be unknown.
+  const onlyReads = Object.keys(prices).every((unit) => unit === "input_mtok");
+  if (input === undefined || (output === undefined && !onlyReads)) return undefined;
+  if (Object.keys(prices).some(isOtherToken)) return undefined;
   const thresholds = new Set(
     Object.values(prices).flatMap((price) => (typeof price === "object" ? price.tiers.map((tier) => tier.start) : [])),
   );

@@ -1,7 +1,7 @@
 /**
  * The interface a provider implements (in `providers/`): who bills us, and how it wants to be spoken to.
  */
-import type { DialectName, JsonObject } from "./chat.ts";
+import type { ChatRequest, DialectName, JsonObject } from "./chat.ts";
 import type { Edit } from "./edit.ts";
 import type { ModelRecord } from "./model.ts";
 
@@ -35,6 +35,11 @@ export interface Provider {
   readonly modelsPath?: string;
   /** The dialects it accepts for this model, best first. */
   dialects(model: string, record: ModelRecord | undefined): readonly [DialectName, ...DialectName[]];
+  /**
+   * The one of its dialects in which the model takes this very request better than in the client's own, or than in the first of the
+   * list; `undefined`: no such. Pure; it is followed as long as the client's own dialect is not needed.
+   */
+  prefers?(request: ChatRequest, record: ModelRecord | undefined): DialectName | undefined;
   /** Path to append to the base URL. */
   path(dialect: DialectName, model: string, record: ModelRecord | undefined): string;
   /** Request headers: the credential, the version, and the client's headers that this provider should see. */
@@ -47,4 +52,9 @@ export interface Provider {
   readonly asksStreamUsage: boolean;
   /** What an absent cached-token count means: `zero` (documented to be absent when nothing was cached) or `unknown`. */
   readonly absentCacheRead: "zero" | "unknown";
+  /**
+   * Whether it cuts a prompt that does not fit and answers the rest without a word, so that its count has to be compared with ours.
+   * Absent: it refuses such a prompt. A body of its own dialect may have asked for the one or the other.
+   */
+  truncatesSilently?(body: JsonObject): boolean;
 }

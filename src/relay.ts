@@ -210,14 +210,19 @@ class StreamRelay {
       piece.bytes !== undefined &&
       !quotesKey(Buffer.from(piece.bytes).toString("utf8"), instance) &&
       error.kind !== "upstream-credential";
-    const last = passes ? piece.bytes : this.#exchange.dialect.errorEvent(error, this.#exchange.id);
-    this.#stop(error.kind, error.status, last);
+    this.#stop(error.kind, error.status, (passes ? piece.bytes : undefined) ?? this.#failure(error));
+  }
+
+  /** A failure in the client's own words, numbered and closed as the events before it ask for. */
+  #failure(error: GatewayError): string {
+    const { dialect, id } = this.#exchange;
+    return this.#encoder?.fail?.(error, id) ?? dialect.errorEvent(error, id);
   }
 
   #broken(failure: UpstreamFailure): void {
     if (this.#over) return;
     const error = new GatewayError(failure.kind, failure.message, { cause: failure });
-    this.#stop(failure.kind, error.status, this.#exchange.dialect.errorEvent(error, this.#exchange.id));
+    this.#stop(failure.kind, error.status, this.#failure(error));
   }
 
   #stop(kind: GatewayError["kind"], status: number, last: Uint8Array | string): void {

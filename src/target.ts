@@ -1,13 +1,12 @@
 /**
  * A target is a model at a provider, with a price: what a policy chooses.
  */
-import type { ChatRequest, DialectName } from "./chat.ts";
+import type { DialectName } from "./chat.ts";
 import { GatewayError } from "./errors.ts";
 import { priceAt, RECORD_DEFAULTS, type ModelRecord, type ModelTable } from "./model.ts";
 import { nearest } from "./nearest.ts";
-import { isThread, needs, reads, type Need } from "./needs.ts";
 import type { Provider, ProviderSettings } from "./provider.ts";
-import { costOf, ratesFor, UNKNOWN_USAGE, usdText, type PicoUsd, type Price, type Usage } from "./usage.ts";
+import { usdText, type PicoUsd, type Price } from "./usage.ts";
 
 /** A configured provider: the kind's ways, and this instance's addresses and credential. */
 export interface ProviderInstance {
@@ -87,6 +86,8 @@ export interface ListedModel {
 export interface Targets {
   /** @throws GatewayError `model-not-found`, with the names that are near and what would be right. */
   resolve(model: string): Resolved;
+  /** Every configured provider, in the config's order. */
+  readonly instances: readonly ProviderInstance[];
   list(): readonly ListedModel[];
   /** For people: what `auto` chooses from, and the providers beside it. */
   describe(): readonly string[];
@@ -166,6 +167,7 @@ export function createTargets(
     return [...listed.values()];
   };
   return {
+    instances,
     resolve(model) {
       const alias = aliases.get(model);
       if (alias !== undefined) {
@@ -311,148 +313,4 @@ function whyNotFound(name: string, known: Known): string {
   const near = nearest(name, known.names).map((candidate) => `\`${candidate}\``);
   const meant = near.length === 0 ? "" : `; did you mean ${near.join(" or ")}?`;
   return `no model is called ${shown}${meant === "" ? "." : meant} One that the table does not know is named \`provider/model-id\``;
-}
-
-export interface CandidateContext {
-  readonly clientDialect: DialectName;
-  /** The prompt, estimated by o200k_base. */
-  readonly promptTokens: number;
-  /** Whether the client named this very model: then the provider may say itself what it does not take. */
-  readonly explicit: boolean;
-  /** The provider instance that issued the reasoning this request carries. */
-  readonly issuer: string | undefined;
-  /** How many of the prompt's tokens (o200k_base) are probably warm there. */
-  readonly warmTokens: (target: Target) => number;
-  /** Asked once for each target: a breaker lets one probe through. */
-  readonly resting: (target: Target) => boolean;
-}
-
-/**
- * The targets that can take this request, with what a policy needs to compare them.
- *
- * Never a target that cannot read what the request holds, or whose window it certainly overflows. Where others remain, also none
- * that would lose something (`logprobs`, a hosted tool) or that it overflows by our estimate.
- *
- * @throws GatewayError `unsupported` naming the need, or `context-too-long` with the numbers, when none is left.
- */
-export function candidates(
-  request: ChatRequest,
-  targets: readonly Target[],
-  context: CandidateContext,
-): readonly Candidate[] {
-  const needed = needs(request);
-  const spoken = targets.map((target) => ({ target, dialect: dialectFor(target, context.clientDialect) }));
-  const able = spoken.filter((one) => missing(needed, one, context) === undefined);
-  if (able.length === 0) throw unsupported(request, needed, spoken, context);
-  const fitting = able.filter(({ target }) => !overflows(target, context.promptTokens * CERTAIN_SHARE));
-  if (fitting.length === 0)
-    throw tooLong(
-      able.map(({ target }) => target),
-      context.promptTokens,
-    );
-  const lossless = preferred(fitting, (one) => losing(needed, one, context) === undefined);
-  const roomy = preferred(lossless, ({ target }) => !overflows(target, context.promptTokens));
-  return roomy.map(({ target, dialect }) => candidate(request, target, dialect, context));
-}
-
-interface Spoken {
-  readonly target: Target;
-  readonly dialect: DialectName;
-}
-
-/** The client's own dialect where the target speaks it: then nothing has to be translated. */
-function dialectFor(target: Target, clientDialect: DialectName): DialectName {
-  const dialects = target.instance.provider.dialects(target.model, target.record);
-  return dialects.includes(clientDialect) ? clientDialect : dialects[0];
-}
-
-function preferred(all: readonly Spoken[], isBetter: (one: Spoken) => boolean): readonly Spoken[] {
-  const better = all.filter(isBetter);
-  return better.length === 0 ? all : better;
-}
-
-/** The first need that this target certainly cannot meet. In the client's own dialect the provider says that best itself. */
-function missing(needed: readonly Need[], one: Spoken, context: CandidateContext): Need | undefined {
-  if (one.dialect === context.clientDialect && context.explicit) return undefined;
-  return needed.find((need) => {
-    if (need.kind === "dialect") return one.dialect !== context.clientDialect;
-    return need.kind === "input" && one.target.record !== undefined && !reads(one.target.record, need.word);
-  });
-}
-
-/** The first need that this target meets in part only. */
-function losing(needed: readonly Need[], one: Spoken, context: CandidateContext): Need | undefined {
-  return needed.find((need) => {
-    if (need.kind === "better-in-dialect") return one.dialect !== context.clientDialect;
-    return need.kind === "forced-tools" && one.target.record?.forcedTools === false;
-  });
-}
-
-function unsupported(
-  request: ChatRequest,
-  needed: readonly Need[],
-  spoken: readonly Spoken[],
-  context: CandidateContext,
-): GatewayError {
-  const words = new Set(spoken.map((one) => missing(needed, one, context)?.word ?? ""));
-  const names = spoken.map((one) => one.target.name).slice(0, 5);
-  const thread = request.extra["thread"];
-  const message = `the request needs ${[...words].join(", ")}, which ${names.join(", ")} cannot take; choose another target or leave it out`;
-  // By these words clients of threads know that they may go on with the whole history instead.
-  const details = { error_code: "thread_unsupported_request", unsupported: ["thread"] };
-  return new GatewayError("unsupported", message, isThread(thread) ? { details } : {});
-}
-
-/** Our estimates are within a few percent for most texts; a prompt that would not fit even so much smaller does not fit. */
-const CERTAIN_SHARE = 0.6;
-
-function overflows(target: Target, promptTokens: number): boolean {
-  const { record } = target;
-  const most = record?.maxInputTokens ?? record?.contextTokens;
-  return record !== undefined && most !== undefined && promptTokens * record.tokenRatio > most;
-}
-
-function tooLong(targets: readonly Target[], promptTokens: number): GatewayError {
-  const limits = targets.map(({ name, record }) => {
-    const tokens = Math.round(promptTokens * (record?.tokenRatio ?? 1));
-    return `${name} takes ${record?.maxInputTokens ?? record?.contextTokens ?? 0} (the prompt is about ${tokens})`;
-  });
-  return new GatewayError("context-too-long", `the prompt is too long: in tokens, ${limits.slice(0, 5).join("; ")}`, {
-    code: "context_length_exceeded",
-    param: "messages",
-  });
-}
-
-/** What an answer is taken to be when nothing is known: caps of agents (32,000 and more) say nothing about it. */
-const OUTPUT_TOKENS = 500;
-
-function candidate(request: ChatRequest, target: Target, dialect: DialectName, context: CandidateContext): Candidate {
-  const ratio = target.record?.tokenRatio ?? 1;
-  const promptTokens = Math.ceil(context.promptTokens * ratio);
-  const warmTokens = Math.min(promptTokens, Math.floor(context.warmTokens(target) * ratio));
-  const outputTokens = Math.min(request.maxOutputTokens ?? OUTPUT_TOKENS, OUTPUT_TOKENS);
-  return {
-    target,
-    dialect,
-    promptTokens,
-    warmTokens,
-    outputTokens,
-    expectedCost:
-      target.price === undefined ? undefined : expectedCost(target.price, promptTokens, warmTokens, outputTokens),
-    named: context.explicit,
-    bound: context.issuer !== undefined && context.issuer === target.instance.name,
-    resting: context.resting(target),
-  };
-}
-
-function expectedCost(
-  price: Price,
-  promptTokens: number,
-  warmTokens: number,
-  outputTokens: number,
-): PicoUsd | undefined {
-  // What is warm but has no price of its own is paid like the rest.
-  const read = ratesFor(price, promptTokens).cacheRead === undefined ? 0 : warmTokens;
-  const usage: Usage = { ...UNKNOWN_USAGE, inputUncached: promptTokens - read, cacheRead: read, output: outputTokens };
-  return costOf(usage, price);
 }

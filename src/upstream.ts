@@ -18,10 +18,13 @@ export interface Deadlines {
   readonly totalMs: number;
 }
 
+export type UpstreamMethod = "GET" | "POST" | "DELETE";
+
 export interface UpstreamRequest {
   readonly url: URL;
+  /** By default POST with a body and GET without. */
+  readonly method?: UpstreamMethod;
   readonly headers: Readonly<Record<string, string>>;
-  /** `undefined` makes it a GET. */
   readonly body: Uint8Array | undefined;
   readonly deadlines: Deadlines;
   /** Aborts the attempt at any point, queued included. */
@@ -103,7 +106,7 @@ function send(agent: Agent, request: UpstreamRequest): Promise<UpstreamAnswer> {
         {
           origin: request.url.origin,
           path: request.url.pathname + request.url.search,
-          method: request.body === undefined ? "GET" : "POST",
+          method: request.method ?? (request.body === undefined ? "GET" : "POST"),
           headers: { ...request.headers, "accept-encoding": "identity" },
           body: request.body ?? null,
         },

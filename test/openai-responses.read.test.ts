@@ -106,8 +106,15 @@ describe("fields", () => {
     ["prompt", "a prompt kept at the provider"],
   ])("%s stands for the input that is not there, and only here", (key, word) => {
     const wanted = { ...PLAIN, messages: [], extra: { [key]: "x_1" }, onlyHere: [word] };
-    expect(openaiResponses.readRequest({ model: "m", [key]: "x_1" })).toEqual(wanted);
+    const { continues = [], ...rest } = openaiResponses.readRequest({ model: "m", [key]: "x_1" });
+    expect(rest).toEqual(wanted);
+    expect(continues).toEqual(key === "prompt" ? [] : [{ field: key, id: "x_1" }]);
     expect(openaiResponses.readRequest({ model: "m", input: "hi", [key]: null })).toEqual(PLAIN);
+  });
+
+  test("a conversation may be named as an object", () => {
+    const { continues } = openaiResponses.readRequest({ model: "m", input: "hi", conversation: { id: "conv_1" } });
+    expect(continues).toEqual([{ field: "conversation", id: "conv_1" }]);
   });
 
   test.each([

@@ -2,7 +2,8 @@
 import { describe, expect, test } from "vitest";
 import type { ChatRequest, Part } from "../src/chat.ts";
 import { GatewayError } from "../src/errors.ts";
-import { candidates, type Candidate, type CandidateContext, type Target } from "../src/target.ts";
+import { candidates, type CandidateContext } from "../src/candidates.ts";
+import type { Candidate, Target } from "../src/target.ts";
 import { usdText } from "../src/usage.ts";
 import { request, said, target } from "./made-target.ts";
 

@@ -36,6 +36,9 @@ export interface Dialect {
    */
   refuses?(request: ChatRequest, record: ModelRecord): boolean;
 
+  /** Whether servers of this dialect keep their answers, so that a later request can name one by its id. Absent: no. */
+  readonly keepsAnswers?: boolean;
+
   /** Reads an answer into events. `stream` says which of the two forms is expected. */
   decoder(stream: boolean): Decoder;
 
@@ -118,4 +121,9 @@ export interface Watcher {
 export interface Encoder {
   push(event: ChatEvent): string;
   end(): string;
+  /**
+   * Instead of `end`: the bytes that say that the stream failed, where its events are numbered or left something open. Absent: the
+   * dialect's `errorEvent` does.
+   */
+  fail?(error: GatewayError, requestId: string): string;
 }

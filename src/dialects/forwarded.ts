@@ -90,7 +90,7 @@ function textsIn(input: JsonValue): string[] {
 }
 
 /** A whole answer: whatever it holds is passed on, and what it used is read. */
-class CountingDecoder implements Decoder {
+export class CountingDecoder implements Decoder {
   readonly #chunks: Uint8Array[] = [];
   readonly #readUsage: ForwardedOptions["readUsage"];
 

@@ -1,4 +1,5 @@
 /** The dialects spoken. Adding one: a file (see README.md), and a line here. */
+import { anthropicCountTokens } from "./anthropic-count-tokens.ts";
 import { anthropicMessages } from "./anthropic-messages.ts";
 import type { Dialect } from "./dialect.ts";
 import { mistralChat } from "./mistral-chat.ts";
@@ -20,4 +21,5 @@ export const dialects: readonly Dialect[] = [
   openaiCompletions,
   mistralFim,
   ollamaEmbed,
+  anthropicCountTokens,
 ];

@@ -3,6 +3,7 @@ import type { JsonObject } from "../chat.ts";
 import { UNKNOWN_USAGE, type Usage } from "../usage.ts";
 import type { Dialect } from "./dialect.ts";
 import { forwardedDialect } from "./forwarded.ts";
+import { mistralChat } from "./mistral-chat.ts";
 import { openaiChat } from "./openai-chat.ts";
 import { usageIn, UsageReader } from "./openai-chat.usage.ts";
 import { isInput } from "./openai-embeddings.ts";
@@ -20,7 +21,7 @@ export const openaiCompletions: Dialect = forwardedDialect({
 export const mistralFim: Dialect = forwardedDialect({
   name: "mistral-fim",
   word: "completions in the middle (FIM)",
-  like: openaiChat,
+  like: mistralChat,
   input: { field: "prompt", words: "a string", isFit: (value) => typeof value === "string" },
   streams: true,
   readUsage,

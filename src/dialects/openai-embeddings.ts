@@ -3,6 +3,7 @@ import type { JsonObject, JsonValue } from "../chat.ts";
 import { UNKNOWN_USAGE, type Usage } from "../usage.ts";
 import type { Dialect } from "./dialect.ts";
 import { forwardedDialect } from "./forwarded.ts";
+import { mistralChat } from "./mistral-chat.ts";
 import { openaiChat } from "./openai-chat.ts";
 import { usageIn, UsageReader } from "./openai-chat.usage.ts";
 
@@ -14,6 +15,13 @@ export const openaiEmbeddings: Dialect = forwardedDialect({
   streams: false,
   readUsage,
 });
+
+/** The same at Mistral's surface, whose clients know errors in Mistral's form. */
+export const mistralEmbeddings: Dialect = {
+  ...openaiEmbeddings,
+  writeError: (error, requestId) => mistralChat.writeError(error, requestId),
+  errorEvent: (error, requestId) => mistralChat.errorEvent(error, requestId),
+};
 
 export function isInput(value: JsonValue): boolean {
   return typeof value === "string" || (Array.isArray(value) && value.length > 0);

@@ -1,11 +1,12 @@
 /**
  * Writes answers as OpenAI does: whole responses, or streams of numbered events with one terminal event and nothing behind it.
  */
-import type { AnswerError, ChatEvent, Loss } from "../chat.ts";
+import type { AnswerError, ChatEvent, JsonObject, Loss } from "../chat.ts";
+import type { GatewayError } from "../errors.ts";
 import type { EncodeOptions, Encoder } from "./dialect.ts";
 import { errorBody } from "./openai-chat.errors.ts";
 import { Answer } from "./openai-responses.answer.ts";
-import { errorMembers, failureEvents, frame, type WireEvent } from "./openai-responses.errors.ts";
+import { errorMembers, failureEvents, frame, toldMembers, type WireEvent } from "./openai-responses.errors.ts";
 
 export function responsesEncoder(options: EncodeOptions, losses: Loss[]): Encoder {
   return options.stream ? new StreamEncoder(options, losses) : new WholeEncoder(options, losses);
@@ -23,7 +24,7 @@ class StreamEncoder implements Encoder {
 
   push(event: ChatEvent): string {
     if (this.#over) return "";
-    if (event.type === "error") return this.#fail(event.error);
+    if (event.type === "error") return this.#fail(errorMembers(event.error));
     const said = this.#answer.take(event);
     const out = this.#begin() + this.#frames(said);
     return event.type === "done" ? out + this.#finish() : out;
@@ -32,7 +33,11 @@ class StreamEncoder implements Encoder {
   end(): string {
     if (this.#over) return "";
     if (this.#answer.finished) return this.#begin() + this.#finish();
-    return this.#fail({ status: 502, message: "the answer ended before it was complete" });
+    return this.#fail(errorMembers({ status: 502, message: "the answer ended before it was complete" }));
+  }
+
+  fail(error: GatewayError, requestId: string): string {
+    return this.#over ? "" : this.#fail(toldMembers(error, requestId));
   }
 
   #begin(): string {
@@ -53,10 +58,10 @@ class StreamEncoder implements Encoder {
   }
 
   /** What was complete before it failed stays in the response. */
-  #fail(error: AnswerError): string {
+  #fail(error: JsonObject): string {
     this.#over = true;
     const response = { ...this.#answer.beginning(), output: this.#answer.output.filter((item) => item !== undefined) };
-    return this.#frames(failureEvents(errorMembers(error), response));
+    return this.#frames(failureEvents(error, response));
   }
 
   #frames(events: readonly WireEvent[]): string {

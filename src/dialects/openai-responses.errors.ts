@@ -23,9 +23,8 @@ export function errorIn(event: JsonObject): AnswerError {
 
 /** The bytes that say, inside a stream that has begun, that it failed. */
 export function errorEvent(error: GatewayError, requestId: string): string {
-  const body = writeError(error, requestId);
   const response = { id: responseId(requestId), object: "response", output: [] };
-  return failureEvents(isObject(body["error"]) ? body["error"] : {}, response)
+  return failureEvents(toldMembers(error, requestId), response)
     .map((event, at) => frame(event, NUMBER_LATE + at))
     .join("");
 }
@@ -51,6 +50,12 @@ export function failureEvents(error: JsonObject, response: JsonObject): readonly
 /** The members by which an error is said, from an answer's error. */
 export function errorMembers(error: AnswerError): JsonObject {
   const { error: members } = errorBody(error);
+  return isObject(members) ? members : {};
+}
+
+/** The same, from an error of our own catalogue. */
+export function toldMembers(error: GatewayError, requestId: string): JsonObject {
+  const { error: members } = writeError(error, requestId);
   return isObject(members) ? members : {};
 }
 

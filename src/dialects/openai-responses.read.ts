@@ -4,7 +4,7 @@
  * What leans on state at the provider (`previous_response_id`, `conversation`, `background`, `prompt`) stays in `extra`, and is a
  * need: it can be said to the one who has that state only.
  */
-import type { ChatRequest, JsonObject, JsonValue, Message, ReasoningWish, ResponseFormat } from "../chat.ts";
+import type { ChatRequest, JsonObject, JsonValue, Kept, Message, ReasoningWish, ResponseFormat } from "../chat.ts";
 import { defined, isBoolean, isCount, isNumber, isString, member, optional } from "./openai-chat.fields.ts";
 
 import { isArray, isObject, textOf, without } from "./openai-chat.words.ts";
@@ -47,6 +47,7 @@ export function readRequest(body: JsonObject): ChatRequest {
       logprobs: hasLogprobs ? defined({ top: topLogprobs }) : undefined,
       envelope: readEnvelope(body, reasoning),
       onlyHere: listOf(wordsOfState(body, messages)),
+      continues: listOf(keptIn(body)),
     }),
     extra: {
       ...without(body, [...READ_FIELDS, ...Object.keys(SILENT).filter((key) => body[key] === SILENT[key])]),
@@ -118,8 +119,8 @@ function objectIn(holder: JsonObject, key: string): JsonObject {
   return isObject(holder[key]) ? holder[key] : {};
 }
 
-function listOf(words: readonly string[]): readonly string[] | undefined {
-  return words.length === 0 ? undefined : words;
+function listOf<Value>(values: readonly Value[]): readonly Value[] | undefined {
+  return values.length === 0 ? undefined : values;
 }
 
 function readModel(value: JsonValue | undefined): string {
@@ -149,6 +150,15 @@ function wordsOfState(body: JsonObject, messages: readonly Message[]): readonly 
   );
   const words = [...fields.map((key) => STATE_FIELDS[key]), ...items.map((kind) => STATE_ITEMS[kind])];
   return [...new Set(words.filter((word) => word !== undefined))];
+}
+
+/** An earlier response, or a conversation, which may be named as an object. */
+function keptIn(body: JsonObject): readonly Kept[] {
+  return ["previous_response_id", "conversation"].flatMap((field) => {
+    const given = body[field];
+    const id = textOf(isObject(given) ? given["id"] : given);
+    return id === undefined || id === "" ? [] : [{ field, id }];
+  });
 }
 
 /** They come before all input, and are for this answer only: the next one does not inherit them from its predecessor. */

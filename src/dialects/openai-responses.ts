@@ -24,6 +24,7 @@ export const openaiResponses: Dialect = {
   writeRequest,
   edits,
   streamContentType: SSE_CONTENT_TYPE,
+  keepsAnswers: true,
   comment: sseComment,
   decoder: responsesDecoder,
   watcher: () => new ResponsesWatcher(),

@@ -8,6 +8,7 @@ import { objects, type Api } from "./answer.ts";
 import { factsOf, type Utterance } from "./facts.ts";
 import { capturedCalls, captures, describeMaterial, type CapturedCall, type Json } from "./material.ts";
 import { changesOf } from "./quirks.ts";
+import { asChat } from "./responses.ts";
 import { CLIENT_KEY, startStage, type Stage } from "./stage.ts";
 
 const conversations = captures().flatMap((capture) => {
@@ -15,7 +16,7 @@ const conversations = captures().flatMap((capture) => {
   return calls.length === 0 ? [] : [{ name: capture.name, calls }];
 });
 
-/** Of each dialect the upstreams that speak it, as `provider/model`. */
+/** Of each dialect the upstreams that speak it, or that are told the same in Responses, as `provider/model`. */
 const UPSTREAMS: Readonly<Record<Api, readonly string[]>> = {
   chat: ["openai/gpt-4.1-mini", "openai/gpt-5.4-nano", "mistral/mistral-medium-3.5", "vllm/qwen3-8b"],
   messages: ["anthropic/claude-sonnet-4-5", "anthropic/claude-opus-4-8", "anthropic/claude-haiku-5-5"],
@@ -43,7 +44,10 @@ describeMaterial("what a real client sent", () => {
 
 async function arrivesUntouched(stage: Stage, { api, search, headers, body }: CapturedCall): Promise<void> {
   // Bare names go where such models live, and then nothing at all is to be changed for them.
-  for (const provider of api === "chat" ? ["openai", "mistral"] : ["anthropic"]) {
+  // Mistral's client is known by its name, and Mistral alone speaks its dialect.
+  const isMistral = JSON.stringify(headers).includes("mistral-client-");
+  const providers = isMistral ? ["mistral"] : api === "chat" ? ["openai", "mistral"] : ["anthropic"];
+  for (const provider of providers) {
     const model = String(body["model"]);
     const text = JSON.stringify({ ...body, model: `${provider}/${model}` }, null, 1);
     const arrived = await arrival(stage, provider, { api, search, headers, body: text });
@@ -78,8 +82,9 @@ async function arrivesWhole(stage: Stage, calls: readonly CapturedCall[], upstre
       headers,
       body: JSON.stringify({ ...body, model: upstream }),
     });
-    const got = JSON.parse(arrived.text) as Json;
     const other: Api = api === "chat" ? "messages" : "chat";
+    const written = JSON.parse(arrived.text) as Json;
+    const got = other === "chat" ? asChat(written) : written;
     saysTheSame(api, body, other, got);
     for (const loss of arrived.losses) expect(SAYABLE).not.toContain(loss);
     const now = { said: prefixOf(api, body), heard: prefixOf(other, got) };

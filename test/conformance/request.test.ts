@@ -7,6 +7,7 @@ import { json } from "../fake-upstream.ts";
 import { object, objects, type Api } from "./answer.ts";
 import { factsOf, type Facts, type Utterance } from "./facts.ts";
 import type { Json } from "./material.ts";
+import { asChat } from "./responses.ts";
 import { richRequest, VARIANTS, type Variant } from "./rich.ts";
 import { startStage, type Stage } from "./stage.ts";
 
@@ -43,7 +44,10 @@ for (const upstream of UPSTREAMS) {
           expect(second.equals(first)).toBe(true);
           const got = JSON.parse(first.toString("utf8")) as Json;
           expect(got["model"]).toBe(upstream.model);
-          const [said, heard] = [factsOf(client, sent), factsOf(upstream.api, got)];
+          const [said, heard] = [
+            factsOf(client, sent),
+            factsOf(upstream.api, upstream.api === "chat" ? asChat(got) : got),
+          ];
           sameConversation(said, heard);
           sameWishes(said, heard, upstream);
           if (upstream.provider === "mistral") ninesOnly(heard);

@@ -17,7 +17,12 @@ beforeAll(async () => {
 afterAll(() => simulation.close());
 
 test("there is a snippet for each official SDK", () => {
-  expect(SNIPPETS.map((code) => /from "(.+?)"/.exec(code)?.[1])).toEqual(["openai", "@anthropic-ai/sdk"]);
+  expect(SNIPPETS.map((code) => /from "(.+?)"/.exec(code)?.[1])).toEqual([
+    "openai",
+    "@anthropic-ai/sdk",
+    "@mistralai/mistralai",
+    "ollama",
+  ]);
 });
 
 test.each(SNIPPETS.map((code) => [/from "(.+?)"/.exec(code)?.[1] ?? "no SDK", code] as const))(

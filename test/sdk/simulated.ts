@@ -3,6 +3,8 @@
  * do it, by the variables of its environment.
  */
 import Anthropic from "@anthropic-ai/sdk";
+import { Mistral } from "@mistralai/mistralai";
+import { Ollama } from "ollama";
 import OpenAI from "openai";
 import { startSandbox, type RunningSandbox } from "../../bench/sandbox/index.ts";
 import { startGateway, type RunningGateway } from "../running.ts";
@@ -11,8 +13,10 @@ interface SimulatedProvider {
   readonly kind: string;
   /** The model id that it knows. */
   readonly model: string;
-  /** What it is spoken to in. */
+  /** What other dialects are translated to for it. */
   readonly dialect: string;
+  /** What it takes as it is, besides. */
+  readonly takes?: readonly string[];
   /** Its variables, when it is the simulator at `url`. */
   readonly environment: (url: string) => Readonly<Record<string, string>>;
   /** Whether its answers say how much of the prompt came from its cache. */
@@ -26,6 +30,11 @@ interface SimulatedProvider {
   readonly takesJsonObject: boolean;
   /** Whether its streams end with usage even where nobody asked. */
   readonly alwaysTellsUsage: boolean;
+  /** Whether it can be told which tool to call, and how many. */
+  readonly choosesTools: boolean;
+  readonly seesImages: boolean;
+  /** What it embeds with, where it does. */
+  readonly embeds?: string;
 }
 
 /** A new provider joins here, and every suite of this folder runs over it. */
@@ -34,6 +43,7 @@ export const PROVIDERS: readonly SimulatedProvider[] = [
     kind: "openai",
     model: "gpt-5.4-nano",
     dialect: "openai-chat",
+    takes: ["openai-responses"],
     environment: (url) => ({ OPENAI_API_KEY: "sk-simulated-1", OPENAI_BASE_URL: `${url}/openai/v1` }),
     tellsCacheRead: true,
     isPriced: true,
@@ -41,6 +51,9 @@ export const PROVIDERS: readonly SimulatedProvider[] = [
     tellsRefusal: true,
     takesJsonObject: true,
     alwaysTellsUsage: false,
+    choosesTools: true,
+    seesImages: true,
+    embeds: "text-embedding-3-small",
   },
   {
     kind: "anthropic",
@@ -53,11 +66,14 @@ export const PROVIDERS: readonly SimulatedProvider[] = [
     tellsRefusal: true,
     takesJsonObject: false,
     alwaysTellsUsage: true,
+    choosesTools: true,
+    seesImages: true,
   },
   {
     kind: "mistral",
     model: "mistral-small-2603",
-    dialect: "openai-chat",
+    dialect: "mistral-chat",
+    takes: ["openai-chat"],
     environment: (url) => ({ MISTRAL_API_KEY: "simulated-3", MISTRAL_BASE_URL: `${url}/mistral/v1` }),
     tellsCacheRead: true,
     isPriced: true,
@@ -65,6 +81,9 @@ export const PROVIDERS: readonly SimulatedProvider[] = [
     tellsRefusal: false,
     takesJsonObject: true,
     alwaysTellsUsage: true,
+    choosesTools: true,
+    seesImages: true,
+    embeds: "mistral-embed",
   },
   {
     kind: "vllm",
@@ -77,6 +96,23 @@ export const PROVIDERS: readonly SimulatedProvider[] = [
     tellsRefusal: false,
     takesJsonObject: true,
     alwaysTellsUsage: false,
+    choosesTools: true,
+    seesImages: true,
+    embeds: "intfloat/e5-mistral-7b-instruct",
+  },
+  {
+    kind: "ollama",
+    model: "llama3.1:latest",
+    dialect: "ollama-chat",
+    environment: (url) => ({ OLLAMA_HOST: `${url}/ollama` }),
+    tellsCacheRead: true,
+    isPriced: false,
+    tellsStopSequence: false,
+    tellsRefusal: false,
+    takesJsonObject: true,
+    alwaysTellsUsage: true,
+    choosesTools: false,
+    seesImages: false,
   },
 ];
 
@@ -93,12 +129,20 @@ export const TARGETS: readonly SimulatedTarget[] = PROVIDERS.flatMap(({ environm
   { ...simulated, name: `sandbox/${simulated.model}`, provider: "sandbox" },
 ]);
 
+/** Whether the target is sent a request of this dialect as it is. */
+export function isSame({ dialect, takes = [] }: SimulatedTarget, client: string): boolean {
+  return client === dialect || takes.includes(client);
+}
+
 export interface Simulation {
   readonly sandbox: RunningSandbox;
   readonly gateway: RunningGateway;
   /** No retries of its own: what the gateway says is what the test sees. */
   readonly openai: OpenAI;
   readonly anthropic: Anthropic;
+  /** At the official path, where its client is known by its name. */
+  readonly mistral: Mistral;
+  readonly ollama: Ollama;
   close(): Promise<void>;
 }
 
@@ -115,7 +159,7 @@ export interface SimulationOptions {
 export const QUICK_RETRIES = "retries:\n  backoffMs: 1\n";
 
 export async function startSimulation(options: SimulationOptions = {}): Promise<Simulation> {
-  const sandbox = await startSandbox({ host: "127.0.0.1", port: 0 });
+  const sandbox = await startSandbox({ host: "127.0.0.1", port: 0, ollama: { contextTokens: 16_384 } });
   const providers = Object.assign({}, ...PROVIDERS.map((provider) => provider.environment(sandbox.url))) as Record<
     string,
     string
@@ -142,10 +186,12 @@ export async function startSimulation(options: SimulationOptions = {}): Promise<
 export function clientsOf(
   url: string,
   apiKey: string = "any",
-): { readonly openai: OpenAI; readonly anthropic: Anthropic } {
+): Pick<Simulation, "openai" | "anthropic" | "mistral" | "ollama"> {
   return {
     openai: new OpenAI({ baseURL: `${url}/v1`, apiKey, maxRetries: 0 }),
     anthropic: new Anthropic({ baseURL: url, apiKey, maxRetries: 0 }),
+    mistral: new Mistral({ serverURL: url, apiKey, retryConfig: { strategy: "none" } }),
+    ollama: new Ollama({ host: url, headers: { authorization: `Bearer ${apiKey}` } }),
   };
 }
 

@@ -1,6 +1,6 @@
 /** Plain conversations: whole and streamed, by both official SDKs, with every simulated provider. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { echoOf, present, type Simulation, startSimulation, TARGETS } from "./simulated.ts";
+import { echoOf, isSame, present, type Simulation, startSimulation, TARGETS } from "./simulated.ts";
 
 let simulation: Simulation;
 beforeAll(async () => {
@@ -34,8 +34,8 @@ describe.each(TARGETS)("OpenAI's SDK with $name", (target) => {
       provider: target.provider,
       model: target.model,
       client_dialect: "openai-chat",
-      upstream_dialect: target.dialect,
-      lane: target.dialect === "openai-chat" ? "same" : "translated",
+      upstream_dialect: isSame(target, "openai-chat") ? "openai-chat" : target.dialect,
+      lane: isSame(target, "openai-chat") ? "same" : "translated",
       stream: false,
     });
   });
@@ -71,7 +71,7 @@ describe.each(TARGETS)("OpenAI's SDK with $name", (target) => {
       if (chunk.choices.length === 0) empty += 1;
     }
     // In its own dialect a provider that always tells it does so in the last chunk of the answer, and no byte of that is changed.
-    const isTold = target.dialect === "openai-chat" && target.alwaysTellsUsage;
+    const isTold = isSame(target, "openai-chat") && target.alwaysTellsUsage;
     expect({ usages, empty }).toEqual({ usages: isTold ? 1 : 0, empty: 0 });
     const [row] = await simulation.gateway.attempts(response.headers.get("x-sluice-exchange"));
     expect(row).toMatchObject({ outcome: "complete", usage_basis: "reported" });
@@ -155,7 +155,7 @@ describe.each(TARGETS)("Anthropic's SDK with $name", (target) => {
       model: target.model,
       client_dialect: "anthropic-messages",
       upstream_dialect: target.dialect,
-      lane: target.dialect === "anthropic-messages" ? "same" : "translated",
+      lane: isSame(target, "anthropic-messages") ? "same" : "translated",
     });
   });
 

@@ -103,7 +103,7 @@ describe.each(TARGETS)("OpenAI's SDK with $name", (target) => {
     expect(second.called.map(({ tool }) => tool)).toEqual(["get_time"]);
   });
 
-  test("`parallel_tool_calls: false` means one call", async () => {
+  test.runIf(target.choosesTools)("`parallel_tool_calls: false` means one call", async () => {
     const completion = await simulation.openai.chat.completions.create({
       model,
       messages: [{ role: "user", content: ASKED }],
@@ -113,7 +113,7 @@ describe.each(TARGETS)("OpenAI's SDK with $name", (target) => {
     expect(completion.choices[0]?.message.tool_calls).toHaveLength(1);
   });
 
-  test("a named choice is that tool, and `none` is none", async () => {
+  test.runIf(target.choosesTools)("a named choice is that tool, and `none` is none", async () => {
     const body = {
       model,
       messages: [{ role: "user" as const, content: ASKED }],
@@ -195,7 +195,7 @@ describe.each(TARGETS)("Anthropic's SDK with $name", (target) => {
     expect(new Set(calls.map((call) => call.id)).size).toBe(2);
   });
 
-  test("`disable_parallel_tool_use` means one call, and `none` is none", async () => {
+  test.runIf(target.choosesTools)("`disable_parallel_tool_use` means one call, and `none` is none", async () => {
     const asked = {
       model,
       max_tokens: 1024,

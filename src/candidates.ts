@@ -1,0 +1,205 @@
+/**
+ * Which targets can take a request, and in which dialect each would be spoken to: what a policy chooses from.
+ */
+import type { ChatRequest, DialectName } from "./chat.ts";
+import { GatewayError } from "./errors.ts";
+import { isThread, needs, reads, type Need } from "./needs.ts";
+import type { Candidate, Target } from "./target.ts";
+import { costOf, ratesFor, UNKNOWN_USAGE, type PicoUsd, type Price, type Usage } from "./usage.ts";
+
+/** Where something is kept that an answer left at its provider. */
+export interface Holder {
+  /** The provider instance's name. */
+  readonly instance: string;
+  /** Whether it was the same caller's call that left it there: nobody else may go on from it. */
+  readonly isOwn: boolean;
+}
+
+export interface CandidateContext {
+  readonly clientDialect: DialectName;
+  /** The prompt, estimated by o200k_base. */
+  readonly promptTokens: number;
+  /** Whether the client named this very model: then the provider may say itself what it does not take. */
+  readonly explicit: boolean;
+  /** The provider instance that issued the reasoning this request carries. */
+  readonly issuer: string | undefined;
+  /** Who keeps what this request goes on from (`ChatRequest.continues`); `undefined`: not known. */
+  readonly holder?: Holder | undefined;
+  /** How many of the prompt's tokens (o200k_base) are probably warm there. */
+  readonly warmTokens: (target: Target) => number;
+  /** Asked once for each target: a breaker lets one probe through. */
+  readonly resting: (target: Target) => boolean;
+}
+
+/**
+ * The targets that can take this request, with what a policy needs to compare them.
+ *
+ * Never a target that cannot read what the request holds, or whose window it certainly overflows. Where others remain, also none
+ * that would lose something (`logprobs`, a hosted tool) or that it overflows by our estimate.
+ *
+ * @throws GatewayError `unsupported` naming the need, or `context-too-long` with the numbers, when none is left.
+ */
+export function candidates(
+  request: ChatRequest,
+  targets: readonly Target[],
+  context: CandidateContext,
+): readonly Candidate[] {
+  const needed = needs(request);
+  const spoken = holding(request, targets, context).map((target) => ({
+    target,
+    dialect: dialectFor(target, request, needed, context.clientDialect),
+  }));
+  const able = spoken.filter((one) => missing(needed, one, context) === undefined);
+  if (able.length === 0) throw unsupported(request, needed, spoken, context);
+  const fitting = able.filter(({ target }) => !overflows(target, context.promptTokens * CERTAIN_SHARE));
+  if (fitting.length === 0)
+    throw tooLong(
+      able.map(({ target }) => target),
+      context.promptTokens,
+    );
+  const lossless = preferred(fitting, (one) => losing(needed, one, context) === undefined);
+  const roomy = preferred(lossless, ({ target }) => !overflows(target, context.promptTokens));
+  return roomy.map(({ target, dialect }) => candidate(request, target, dialect, context));
+}
+
+interface Spoken {
+  readonly target: Target;
+  readonly dialect: DialectName;
+}
+
+/**
+ * Of the targets, those at the provider that keeps what the request goes on from: elsewhere it would be a conversation without its
+ * beginning. Who named one target is told by its provider that it does not know it.
+ */
+function holding(
+  { continues = [] }: ChatRequest,
+  targets: readonly Target[],
+  { holder, explicit }: CandidateContext,
+): readonly Target[] {
+  const [first] = continues;
+  if (first === undefined) return targets;
+  if (holder === undefined || !holder.isOwn) {
+    if (holder === undefined && explicit) return targets;
+    throw new GatewayError(
+      "invalid-request",
+      `no provider is known to keep \`${first.id.slice(0, 128)}\`; name the model that gave it, or send the whole conversation`,
+      { param: first.field, code: `${first.field.replace(/_id$/, "")}_not_found` },
+    );
+  }
+  const there = targets.filter(({ instance }) => instance.name === holder.instance);
+  if (there.length > 0) return there;
+  throw new GatewayError(
+    "conflict",
+    `\`${first.field}\` names what is kept at ${holder.instance}, and ${targets[0]?.name ?? "the model"} is not there: name a model of ${holder.instance}, or send the whole conversation`,
+    { code: "provider_conflict", param: first.field },
+  );
+}
+
+/**
+ * What the target is to be spoken to in: the client's own dialect, as then nothing has to be translated, unless its provider says
+ * that the model takes this request better in another. Never so that something which only the client's dialect can say is lost.
+ */
+function dialectFor(
+  { instance, model, record }: Target,
+  request: ChatRequest,
+  needed: readonly Need[],
+  clientDialect: DialectName,
+): DialectName {
+  const dialects = instance.provider.dialects(model, record);
+  const speaksIt = dialects.includes(clientDialect);
+  if (speaksIt && needed.some(({ kind }) => kind === "dialect" || kind === "better-in-dialect")) return clientDialect;
+  const preferred = instance.provider.prefers?.(request, record);
+  if (preferred !== undefined && dialects.includes(preferred)) return preferred;
+  return speaksIt ? clientDialect : dialects[0];
+}
+
+function preferred(all: readonly Spoken[], isBetter: (one: Spoken) => boolean): readonly Spoken[] {
+  const better = all.filter(isBetter);
+  return better.length === 0 ? all : better;
+}
+
+/** The first need that this target certainly cannot meet. In the client's own dialect the provider says that best itself. */
+function missing(needed: readonly Need[], one: Spoken, context: CandidateContext): Need | undefined {
+  if (one.dialect === context.clientDialect && context.explicit) return undefined;
+  return needed.find((need) => {
+    if (need.kind === "dialect") return one.dialect !== context.clientDialect;
+    return need.kind === "input" && one.target.record !== undefined && !reads(one.target.record, need.word);
+  });
+}
+
+/** The first need that this target meets in part only. */
+function losing(needed: readonly Need[], one: Spoken, context: CandidateContext): Need | undefined {
+  return needed.find((need) => {
+    if (need.kind === "better-in-dialect") return one.dialect !== context.clientDialect;
+    return need.kind === "forced-tools" && one.target.record?.forcedTools === false;
+  });
+}
+
+function unsupported(
+  request: ChatRequest,
+  needed: readonly Need[],
+  spoken: readonly Spoken[],
+  context: CandidateContext,
+): GatewayError {
+  const words = new Set(spoken.map((one) => missing(needed, one, context)?.word ?? ""));
+  const names = spoken.map((one) => one.target.name).slice(0, 5);
+  const thread = request.extra["thread"];
+  const message = `the request needs ${[...words].join(", ")}, which ${names.join(", ")} cannot take; choose another target or leave it out`;
+  // By these words clients of threads know that they may go on with the whole history instead.
+  const details = { error_code: "thread_unsupported_request", unsupported: ["thread"] };
+  return new GatewayError("unsupported", message, isThread(thread) ? { details } : {});
+}
+
+/** Our estimates are within a few percent for most texts; a prompt that would not fit even so much smaller does not fit. */
+const CERTAIN_SHARE = 0.6;
+
+function overflows(target: Target, promptTokens: number): boolean {
+  const { record } = target;
+  const most = record?.maxInputTokens ?? record?.contextTokens;
+  return record !== undefined && most !== undefined && promptTokens * record.tokenRatio > most;
+}
+
+function tooLong(targets: readonly Target[], promptTokens: number): GatewayError {
+  const limits = targets.map(({ name, record }) => {
+    const tokens = Math.round(promptTokens * (record?.tokenRatio ?? 1));
+    return `${name} takes ${record?.maxInputTokens ?? record?.contextTokens ?? 0} (the prompt is about ${tokens})`;
+  });
+  return new GatewayError("context-too-long", `the prompt is too long: in tokens, ${limits.slice(0, 5).join("; ")}`, {
+    code: "context_length_exceeded",
+    param: "messages",
+  });
+}
+
+/** What an answer is taken to be when nothing is known: caps of agents (32,000 and more) say nothing about it. */
+const OUTPUT_TOKENS = 500;
+
+function candidate(request: ChatRequest, target: Target, dialect: DialectName, context: CandidateContext): Candidate {
+  const ratio = target.record?.tokenRatio ?? 1;
+  const promptTokens = Math.ceil(context.promptTokens * ratio);
+  const warmTokens = Math.min(promptTokens, Math.floor(context.warmTokens(target) * ratio));
+  const outputTokens = Math.min(request.maxOutputTokens ?? OUTPUT_TOKENS, OUTPUT_TOKENS);
+  return {
+    target,
+    dialect,
+    promptTokens,
+    warmTokens,
+    outputTokens,
+    expectedCost:
+      target.price === undefined ? undefined : expectedCost(target.price, promptTokens, warmTokens, outputTokens),
+    named: context.explicit,
+    bound: context.issuer !== undefined && context.issuer === target.instance.name,
+    resting: context.resting(target),
+  };
+}
+
+function expectedCost(
+  price: Price,
+  promptTokens: number,
+  warmTokens: number,
+  outputTokens: number,
+): PicoUsd | undefined {
+  // What is warm but has no price of its own is paid like the rest.
+  const read = ratesFor(price, promptTokens).cacheRead === undefined ? 0 : warmTokens;
+  const usage: Usage = { ...UNKNOWN_USAGE, inputUncached: promptTokens - read, cacheRead: read, output: outputTokens };
+  return costOf(usage, price);
+}

@@ -1,0 +1,29 @@
+/** Anthropic's count of a prompt's tokens (`POST /v1/messages/count_tokens`): a message that is not answered. */
+import type { JsonObject } from "../chat.ts";
+import { GatewayError } from "../errors.ts";
+import { UNKNOWN_USAGE } from "../usage.ts";
+import { anthropicMessages } from "./anthropic-messages.ts";
+import type { Dialect } from "./dialect.ts";
+import { CountingDecoder } from "./forwarded.ts";
+
+const NAME = "anthropic-count-tokens";
+const WORD = "Anthropic's token count";
+
+export const anthropicCountTokens: Dialect = {
+  ...anthropicMessages,
+  name: NAME,
+  readRequest: (body: JsonObject) => ({
+    ...anthropicMessages.readRequest(body),
+    dialect: NAME,
+    stream: false,
+    onlyHere: [WORD],
+  }),
+  writeRequest: () => {
+    throw new GatewayError("unsupported", `${WORD} can only be forwarded to a provider that has it`);
+  },
+  // It is asked of one model only, whichever generation its words are for.
+  refuses: () => false,
+  // Counting is free, and leaves nothing in a cache.
+  decoder: () =>
+    new CountingDecoder(() => ({ ...UNKNOWN_USAGE, inputUncached: 0, cacheRead: 0, output: 0, reasoning: 0 })),
+};
