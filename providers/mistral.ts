@@ -86,18 +86,20 @@ function unknownFields(body: JsonObject): readonly Edit[] {
 }
 
 /** There is no level between `none` and `high`. */
-const EFFORTS: Readonly<Record<string, string>> = {
-  minimal: "none",
-  low: "high",
-  medium: "high",
-  xhigh: "high",
-  max: "high",
-};
+const EFFORTS: ReadonlyMap<string, string> = new Map(
+  Object.entries<string>({
+    minimal: "none",
+    low: "high",
+    medium: "high",
+    xhigh: "high",
+    max: "high",
+  }),
+);
 
 function effort(body: JsonObject, record: ModelRecord | undefined): readonly Edit[] {
   const asked = body["reasoning_effort"];
   if (typeof asked !== "string" || record?.reasoning.efforts.includes(asked) === true) return [];
-  const nearest = EFFORTS[asked];
+  const nearest = EFFORTS.get(asked);
   if (nearest === undefined) return [];
   return [{ op: "set", path: ["reasoning_effort"], value: nearest, loss: "reasoning_effort" }];
 }

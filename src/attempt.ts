@@ -61,7 +61,7 @@ export interface AttemptContext {
 
 interface Answered {
   readonly candidate: Candidate;
-  readonly outgoing: Outgoing;
+  readonly outgoing: Omit<Outgoing, "bytes">;
   readonly meter: Meter;
   /** Grows while the answer is encoded; the row takes it at its end. */
   readonly losses: Loss[];
@@ -119,6 +119,12 @@ export async function firstAnswer(
       if (result.kind === "refused") logRefusal(result, context.exchange.id, tried, dependencies);
       theirsMs += performance.now() - triedAt;
       if (result.kind !== "refused") return result;
+      if (!result.recorded) {
+        // Nothing was sent: it is no try, and says less than the refusal of a target that was asked.
+        tried -= 1;
+        refusal ??= result;
+        break;
+      }
       refusal = result;
       if (signal.aborted) return refusal;
       if (!isLast && result.error.nextTarget) break;
@@ -199,14 +205,12 @@ async function tryOnce(
     losses,
     certainPromptTokens: certainPromptTokens(exchange.request, candidate, made.lane === "same" ? exchange.body : {}),
     overheadMs: performance.now() - exchange.startedAt - attempt.theirsMs,
-    settle: (entry) => {
-      logTruncation(entry, dependencies);
-      dependencies.ledger.settle(entry);
-    },
+    settle: settlerOf(dependencies),
     now: dependencies.now,
   });
   dependencies.ledger.reserve(reservation);
-  const answered = { candidate, outgoing: made, meter, losses };
+  const { bytes, ...sent } = made;
+  const answered = { candidate, outgoing: sent, meter, losses };
   const baseUrl = dependencies.replicas.next(target.instance, dependencies.now());
   try {
     const answer = await dependencies.upstream.send({
@@ -216,7 +220,7 @@ async function tryOnce(
         accept: exchange.request.stream ? made.dialect.streamContentType : "application/json",
         ...target.instance.provider.headers(exchange.headers, target.instance.settings),
       },
-      body: made.bytes,
+      body: bytes,
       deadlines: exchange.request.stream ? settings.deadlines.stream : settings.deadlines.whole,
       signal,
     });
@@ -236,6 +240,14 @@ async function tryOnce(
     const { overheadMs } = meter;
     return { kind: "refused", error: failure, candidate, recorded: true, verbatim: undefined, elsewhere, overheadMs };
   }
+}
+
+/** Made here, as a function made in `tryOnce` would keep all that is known there (the call's body) for as long as a stream runs. */
+function settlerOf(dependencies: AttemptDependencies): (entry: LedgerEntry) => void {
+  return (entry) => {
+    logTruncation(entry, dependencies);
+    dependencies.ledger.settle(entry);
+  };
 }
 
 /** What a writer refuses is one target's refusal, not yet the exchange's. */
@@ -265,7 +277,11 @@ async function begun(
     const decoder = made.dialect.decoder(false);
     const events = [...decoder.push(bytes), ...decoder.end()];
     const broken = events.find((event) => event.type === "error");
-    if (broken !== undefined) return brokenAnswer(broken.error, candidate, meter);
+    if (broken !== undefined) {
+      // An answer that is none may still say what it cost.
+      for (const event of events) if (event.type === "usage") meter.observe(event);
+      return brokenAnswer(broken.error, candidate, meter);
+    }
     const cut = cutPrompt(events, candidate, meter);
     if (cut !== undefined) return cut;
     return { ...answered, kind: "whole", answer, bytes, events };
@@ -301,7 +317,8 @@ function refusedBy(
   const said = made.dialect.readError(answer.status, bytes);
   const { instance } = candidate.target;
   const error = errorSaid(said, instance, retryAfter(answer.headers, dependencies.now()));
-  meter.failed({ kind: error.kind, status: error.status, mayBill: false });
+  // Who ran out of time in front of the model does not know whether it worked on: neither do we.
+  meter.failed({ kind: error.kind, status: error.status, mayBill: error.kind === "upstream-timeout" });
   const passable =
     made.lane === "same" &&
     error.kind !== "upstream-credential" &&

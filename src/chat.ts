@@ -257,7 +257,12 @@ export type ChatEvent =
   /** A block or field only the issuing dialect knows (server tools, citations, logprobs): a loss elsewhere. */
   | { readonly type: "opaque"; readonly kind: string; readonly value: JsonValue }
   /** Cumulative so far: for each bucket the last value given wins; never added up. */
-  | { readonly type: "usage"; readonly usage: Usage }
+  | {
+      readonly type: "usage";
+      readonly usage: Usage;
+      /** How it was served, where that has another price than the standard one ("priority", "flex", "fast"). */
+      readonly tier?: string;
+    }
   | {
       readonly type: "finish";
       readonly reason: FinishReason;

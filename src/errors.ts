@@ -141,6 +141,8 @@ export function classify(
       return says(MODEL_WORDS) || /\bmodel\b/i.test(said.message) ? "model-not-found" : "not-found";
     case 408:
     case 504:
+    // A proxy's word for a server that took too long.
+    case 524:
       return "upstream-timeout";
     case 409:
       return "conflict";

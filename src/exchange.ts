@@ -38,6 +38,16 @@ export interface Exchange {
   readonly startedAt: number;
 }
 
+/** What is wanted of a call while its answer runs, which may be long: neither its bytes nor what was read in them. */
+export interface Asked extends Pick<Exchange, "id" | "dialect" | "receivedAtMs" | "startedAt"> {
+  readonly request: Pick<ChatRequest, "model" | "stream" | "wantsStreamUsage">;
+}
+
+export function asked({ id, dialect, receivedAtMs, startedAt, request }: Exchange): Asked {
+  const { model, stream, wantsStreamUsage } = request;
+  return { id, dialect, receivedAtMs, startedAt, request: { model, stream, wantsStreamUsage } };
+}
+
 export interface ReceiveLimits {
   readonly bodyBytesMax: number;
   readonly jsonDepthMax: number;
@@ -162,26 +172,26 @@ export function readNodeBody(incoming: IncomingMessage, bodyBytesMax: number): P
     }
     const chunks: Buffer[] = [];
     let bytes = 0;
-    incoming.on("data", (chunk: Buffer) => {
+    const data = (chunk: Buffer) => {
       bytes += chunk.length;
-      if (bytes <= bodyBytesMax) {
-        chunks.push(chunk);
-        return;
-      }
+      if (bytes <= bodyBytesMax) chunks.push(chunk);
       // What follows is read and dropped, as far as the reply's `end` allows it: a client that is still sending reads nothing.
+      else settle(() => reject(tooLarge(bodyBytesMax)));
+    };
+    const end = () => {
+      const [only, ...others] = chunks;
+      const whole = only !== undefined && others.length === 0 ? only : Buffer.concat(chunks);
+      settle(() => resolve(whole));
+    };
+    const left = (cause?: Error) =>
+      settle(() => reject(new GatewayError("canceled", "the client left while sending", { cause })));
+    // The request lives as long as its answer runs; what listens to it would keep the body for as long.
+    const settle = (tell: () => void) => {
+      incoming.off("data", data).off("end", end).off("error", left).off("close", left);
       chunks.length = 0;
-      reject(tooLarge(bodyBytesMax));
-    });
-    incoming.on("end", () =>
-      resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)),
-    );
-    incoming.on("error", (error) =>
-      reject(new GatewayError("canceled", "the client left while sending", { cause: error })),
-    );
-    incoming.on("close", () => {
-      // Every request closes. An error that nobody hears costs as much as parsing the body.
-      if (!incoming.complete) reject(new GatewayError("canceled", "the client left while sending"));
-    });
+      tell();
+    };
+    incoming.on("data", data).on("end", end).on("error", left).on("close", left);
   });
 }
 

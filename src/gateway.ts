@@ -15,7 +15,16 @@ import { placeBoundary } from "./cache/boundary.ts";
 import { candidates } from "./candidates.ts";
 import type { Dialect } from "./dialects/dialect.ts";
 import { GatewayError } from "./errors.ts";
-import { authenticate, receive, type Caller, type ClientKey, type Exchange, type ReceiveLimits } from "./exchange.ts";
+import {
+  asked,
+  authenticate,
+  receive,
+  type Asked,
+  type Caller,
+  type ClientKey,
+  type Exchange,
+  type ReceiveLimits,
+} from "./exchange.ts";
 import type { Ledger, LedgerEntry } from "./ledger.ts";
 import type { Log } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
@@ -139,7 +148,7 @@ class Line implements Client {
   #gone = false;
   #onGone: () => void = () => this.#cut.abort();
   #caller: Caller = { name: undefined };
-  #exchange: Exchange | undefined;
+  #asked: Asked | undefined;
   #task: Task | undefined;
   #target: string | undefined;
   #overheadMs: number | undefined;
@@ -171,13 +180,14 @@ class Line implements Client {
     });
     try {
       if (refused !== undefined) throw refused;
-      await this.#serve();
+      await this.#answer(await this.#first());
     } catch (error) {
       this.#reject(error);
     }
   }
 
-  async #serve(): Promise<void> {
+  /** Everything up to the first event. What it read is let go with it: a stream may run for an hour after it. */
+  async #first(): Promise<FirstAnswer | Refusal> {
     const setup = this.#setup;
     const { dialect, headers } = this.#call;
     this.#caller = authenticate(headers, setup.keys);
@@ -196,7 +206,7 @@ class Line implements Client {
       receivedAtMs: this.#receivedAtMs,
       startedAt,
     };
-    this.#exchange = exchange;
+    this.#asked = asked(exchange);
 
     const namespace = this.#caller.name ?? "";
     const task = identifyTask(request, headers, namespace);
@@ -217,7 +227,7 @@ class Line implements Client {
     const policy = resolved.explicit ? named : choosePolicy(setup.policies, resolved.policy ?? setup.defaultPolicy);
     const decision = policy.choose(request, task, options);
     const strict = setup.attempts.strict || isOn(headers.get("x-sluice-strict"));
-    const first = await firstAnswer(
+    return firstAnswer(
       {
         exchange,
         task,
@@ -229,7 +239,6 @@ class Line implements Client {
       },
       this.#attemptDependencies(),
     );
-    await this.#answer(first, exchange);
   }
 
   #attemptDependencies(): AttemptDependencies {
@@ -244,14 +253,14 @@ class Line implements Client {
     };
   }
 
-  async #answer(first: FirstAnswer | Refusal, exchange: Exchange): Promise<void> {
+  async #answer(first: FirstAnswer | Refusal): Promise<void> {
     this.#target = first.candidate?.target.name;
     this.#overheadMs = first.kind === "refused" ? first.overheadMs : first.meter.overheadMs;
     if (first.kind === "refused") return this.#refuse(first);
     const headers = (extra: ReplyHeaders) => this.#headers(first, extra);
     try {
-      if (first.kind === "whole") relayWhole(first, exchange, this, headers);
-      else await this.#stream(first, exchange, headers);
+      if (first.kind === "whole") relayWhole(first, this.#askedFor(), this, headers);
+      else await this.#stream(first, headers);
     } catch (error) {
       // The row is the attempt's own: it was sent, and may be billed.
       first.meter.failed({ kind: "internal", status: 500, mayBill: true });
@@ -264,17 +273,21 @@ class Line implements Client {
 
   async #stream(
     first: Extract<FirstAnswer, { kind: "stream" }>,
-    exchange: Exchange,
     headers: (extra: ReplyHeaders) => ReplyHeaders,
   ): Promise<void> {
     const { metrics } = this.#dependencies;
     metrics.streamOpened();
     try {
-      const costComment = isOn(exchange.headers.get("x-sluice-cost-comment"));
-      await relayStream(first, exchange, this, headers, { costComment });
+      const costComment = isOn(this.#call.headers.get("x-sluice-cost-comment"));
+      await relayStream(first, this.#askedFor(), this, headers, { costComment });
     } finally {
       metrics.streamClosed();
     }
+  }
+
+  #askedFor(): Asked {
+    if (this.#asked === undefined) throw new GatewayError("internal", "an answer came before the call was read");
+    return this.#asked;
   }
 
   /** The answer's own headers: ours, and those of the upstream that say something to its clients. */
@@ -289,7 +302,7 @@ class Line implements Client {
   }
 
   #ownHeaders(): Record<string, string> {
-    const overheadMs = this.#overheadMs ?? performance.now() - (this.#exchange?.startedAt ?? this.#startedAt);
+    const overheadMs = this.#overheadMs ?? performance.now() - (this.#asked?.startedAt ?? this.#startedAt);
     return {
       "x-sluice-exchange": this.#id,
       ...(this.#target === undefined ? {} : { "x-sluice-target": headerText(this.#target) }),
@@ -364,7 +377,7 @@ class Line implements Client {
         error,
         dialect: this.#call.dialect.name,
         caller: this.#caller.name,
-        exchange: this.#exchange,
+        exchange: this.#asked,
         task: this.#task,
         target: this.#target,
         receivedAtMs: this.#receivedAtMs,

@@ -251,7 +251,13 @@ class Thread implements LedgerThread {
     this.cells = [];
     this.#rows = 0;
     this.#batches.set(batch.sequence, batch);
-    this.#post({ kind: "rows", sequence: batch.sequence, cells: batch.cells });
+    try {
+      this.#post({ kind: "rows", sequence: batch.sequence, cells: batch.cells });
+    } catch (error) {
+      // A cell that cannot cross to the thread, which is a fault of ours: the rows are lost, the process is not.
+      this.#committed(batch.sequence);
+      this.#options.onRefused(batch.rows, error instanceof Error ? error.message : String(error));
+    }
   }
 
   #read<Result>(command: (id: number) => LedgerCommand): Promise<Result> {

@@ -43,6 +43,8 @@ export interface Failure {
 export class Meter {
   readonly #options: MeterOptions;
   #usage: Usage = UNKNOWN_USAGE;
+  /** How it was served, where the price that we know is not the price of that. */
+  #tier: string | undefined;
   #firstEventAtMs: number | undefined;
   #finish: FinishReason | undefined;
   #entry: LedgerEntry | undefined;
@@ -86,6 +88,7 @@ export class Meter {
     switch (event.type) {
       case "usage":
         this.#usage = laterUsage(this.#usage, plausible(event.usage));
+        this.#tier = event.tier ?? this.#tier;
         return;
       case "finish":
         this.#finish = event.reason;
@@ -130,7 +133,7 @@ export class Meter {
 
   complete(): void {
     const usage = this.#withAbsent(this.#usage);
-    const known = usage.inputUncached !== undefined && usage.output !== undefined;
+    const known = isCounted(usage);
     const billed = known ? usage : this.#estimated(usage);
     this.#settle(
       "complete",
@@ -153,7 +156,7 @@ export class Meter {
       this.#settle("canceled", 499, "canceled", UNKNOWN_USAGE, "unknown", undefined, "not-billed");
       return;
     }
-    if (this.#finish !== undefined && this.#usage.output !== undefined && this.#usage.inputUncached !== undefined) {
+    if (this.#finish !== undefined && isCounted(this.#usage)) {
       this.complete();
       return;
     }
@@ -166,8 +169,11 @@ export class Meter {
       this.#settle("failed", failure.status, failure.kind, UNKNOWN_USAGE, "unknown", undefined, "not-billed");
       return;
     }
-    const usage = this.#estimated(this.#withAbsent(this.#usage));
-    this.#settle("failed", failure.status, failure.kind, usage, "estimated", usage, "estimated");
+    const said = this.#withAbsent(this.#usage);
+    // It broke after it had told its bill: nothing is left to be guessed.
+    const basis = this.#finish !== undefined && isCounted(said) ? "reported" : "estimated";
+    const usage = basis === "reported" ? said : this.#estimated(said);
+    this.#settle("failed", failure.status, failure.kind, usage, basis, usage, basis);
   }
 
   #settle(
@@ -208,7 +214,7 @@ export class Meter {
   #price(billed: Usage | undefined, basis: CostBasis): { cost: PicoUsd | undefined; costBasis: CostBasis } {
     if (billed === undefined) return { cost: 0n, costBasis: "not-billed" };
     const { price } = this.#options.candidate.target;
-    const cost = price === undefined ? undefined : costOf(billed, price);
+    const cost = price === undefined || this.#tier !== undefined ? undefined : costOf(billed, price);
     return cost === undefined ? { cost: undefined, costBasis: "unpriced" } : { cost, costBasis: basis };
   }
 
@@ -252,6 +258,11 @@ export class Meter {
   #learn(signature: string): void {
     this.#options.bindings.learnSignature(signature, this.#options.candidate.target.instance.name);
   }
+}
+
+/** Whether both that everything is billed by were told. */
+function isCounted(usage: Usage): boolean {
+  return usage.inputUncached !== undefined && usage.output !== undefined;
 }
 
 /** Counts as upstreams send them may be anything; what is not a count is unknown. */

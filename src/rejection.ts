@@ -3,7 +3,7 @@
  */
 import type { DialectName } from "./chat.ts";
 import type { GatewayError } from "./errors.ts";
-import type { Exchange } from "./exchange.ts";
+import type { Asked } from "./exchange.ts";
 import type { LedgerEntry } from "./ledger.ts";
 import type { Task } from "./task.ts";
 import { UNKNOWN_USAGE } from "./usage.ts";
@@ -14,7 +14,7 @@ export interface Rejection {
   readonly dialect: DialectName;
   readonly caller: string | undefined;
   /** As far as the call came. */
-  readonly exchange: Exchange | undefined;
+  readonly exchange: Asked | undefined;
   readonly task: Task | undefined;
   readonly target: string | undefined;
   readonly receivedAtMs: number;

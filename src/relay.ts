@@ -7,7 +7,7 @@ import type { FirstAnswer } from "./attempt.ts";
 import type { ChatEvent } from "./chat.ts";
 import type { Encoder } from "./dialects/dialect.ts";
 import { GatewayError } from "./errors.ts";
-import type { Exchange } from "./exchange.ts";
+import type { Asked } from "./exchange.ts";
 import type { Piece } from "./read.ts";
 import type { Reply, ReplyHeaders } from "./reply.ts";
 import { errorSaid, quotesKey } from "./upstream-error.ts";
@@ -33,7 +33,7 @@ type StreamAnswer = Extract<FirstAnswer, { kind: "stream" }>;
 /** @param headers Adds the headers that are known only now, the cost among them. */
 export function relayWhole(
   first: WholeAnswer,
-  exchange: Exchange,
+  exchange: Asked,
   client: Client,
   headers: (extra: ReplyHeaders) => ReplyHeaders,
 ): void {
@@ -69,7 +69,7 @@ export function relayWhole(
  */
 export function relayStream(
   first: StreamAnswer,
-  exchange: Exchange,
+  exchange: Asked,
   client: Client,
   headers: (extra: ReplyHeaders) => ReplyHeaders,
   options: { readonly costComment: boolean },
@@ -86,7 +86,7 @@ interface Settle {
 
 class StreamRelay {
   readonly #first: StreamAnswer;
-  readonly #exchange: Exchange;
+  readonly #exchange: Asked;
   readonly #client: Client;
   readonly #costComment: boolean;
   readonly #settle: Settle;
@@ -95,7 +95,7 @@ class StreamRelay {
   #drain: NodeJS.Timeout | undefined;
   #trailing: NodeJS.Timeout | undefined;
 
-  constructor(first: StreamAnswer, exchange: Exchange, client: Client, costComment: boolean, settle: Settle) {
+  constructor(first: StreamAnswer, exchange: Asked, client: Client, costComment: boolean, settle: Settle) {
     this.#first = first;
     this.#exchange = exchange;
     this.#client = client;
@@ -144,14 +144,15 @@ class StreamRelay {
     if (this.#over) return;
     const out: (Uint8Array | string)[] = [];
     for (const piece of pieces) {
-      const broken = piece.events.find((event) => event.type === "error");
-      if (broken !== undefined) return this.#fail(out, piece, broken);
-      if (this.#encoder === undefined) {
+      const isBroken = piece.events.some((event) => event.type === "error");
+      if (this.#encoder === undefined && !isBroken) {
         if (piece.bytes !== undefined && !(piece.usageOnly && this.#first.outgoing.hidesUsage)) out.push(piece.bytes);
         if (piece.isDelta && piece.bytes !== undefined)
           this.#first.meter.weigh(piece.bytes.length - (piece.paddingBytes ?? 0));
       }
+      // What stands before an error in the same piece was said, and is billed, as if it had come in a piece of its own.
       for (const event of piece.events) {
+        if (event.type === "error") return this.#fail(out, piece, event);
         if (this.#encoder !== undefined) out.push(this.#encoder.push(event));
         this.#first.meter.observe(event);
       }
@@ -260,7 +261,7 @@ class StreamRelay {
   }
 }
 
-function encoderFor(exchange: Exchange, losses: FirstAnswer["losses"]): Encoder {
+function encoderFor(exchange: Asked, losses: FirstAnswer["losses"]): Encoder {
   return exchange.dialect.encoder(
     {
       stream: exchange.request.stream,

@@ -158,6 +158,8 @@ export function fetchReply(signal: AbortSignal | undefined): {
     const listeners = gone;
     gone = [];
     for (const listener of listeners) listener();
+    // Nobody reads it; but whoever serves waits for one.
+    if (!started) resolve(new Response(null, { status: 499 }));
   };
   signal?.addEventListener("abort", leave, { once: true });
   const text = new TextEncoder();

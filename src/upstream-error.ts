@@ -59,8 +59,10 @@ export function isPassable(bytes: Uint8Array, instance: ProviderInstance): boole
 const KEY_CHARACTERS_MIN = 8;
 
 export function quotesKey(text: string, { settings }: ProviderInstance): boolean {
-  const { apiKey } = settings;
-  return apiKey !== undefined && apiKey.length >= KEY_CHARACTERS_MIN && text.includes(apiKey);
+  // Headers of the config are often credentials, too; of `Bearer <token>` the token is.
+  const values = Object.values(settings.headers ?? {}).flatMap((value) => [value, value.split(" ").at(-1) ?? ""]);
+  const secrets = settings.apiKey === undefined ? values : [settings.apiKey, ...values];
+  return secrets.some((secret) => secret.length >= KEY_CHARACTERS_MIN && text.includes(secret));
 }
 
 /** `retry-after-ms`, or `retry-after` in seconds or as a date, as milliseconds from now. */

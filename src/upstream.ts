@@ -122,7 +122,9 @@ function send(agent: Agent, request: UpstreamRequest): Promise<UpstreamAnswer> {
 
 /** One dispatched request; undici's handler and the body's face to the reader. */
 class Attempt implements Dispatcher.DispatchHandler, UpstreamBody {
-  readonly #request: UpstreamRequest;
+  // Not the request: its body is not wanted for as long as the answer runs.
+  readonly #deadlines: Deadlines;
+  readonly #signal: AbortSignal;
   readonly #resolve: (answer: UpstreamAnswer) => void;
   readonly #reject: (failure: UpstreamFailure) => void;
   readonly #startedAt = performance.now();
@@ -146,7 +148,8 @@ class Attempt implements Dispatcher.DispatchHandler, UpstreamBody {
     resolve: (answer: UpstreamAnswer) => void,
     reject: (failure: UpstreamFailure) => void,
   ) {
-    this.#request = request;
+    this.#deadlines = request.deadlines;
+    this.#signal = request.signal;
     this.#resolve = resolve;
     this.#reject = reject;
     request.signal.addEventListener("abort", this.#onSignal, { once: true });
@@ -159,7 +162,7 @@ class Attempt implements Dispatcher.DispatchHandler, UpstreamBody {
 
   /** One lazy timer: it looks at the time of the last activity instead of being reset by every chunk. */
   #arm(): void {
-    const { headMs, idleMs, totalMs } = this.#request.deadlines;
+    const { headMs, idleMs, totalMs } = this.#deadlines;
     const now = performance.now();
     const stage = this.#headArrived ? this.#lastActivityAt + idleMs : this.#startedAt + headMs;
     const due = Math.min(stage, this.#startedAt + totalMs);
@@ -168,7 +171,7 @@ class Attempt implements Dispatcher.DispatchHandler, UpstreamBody {
 
   #onTimer(): void {
     if (this.#over) return;
-    const { headMs, idleMs, totalMs } = this.#request.deadlines;
+    const { headMs, idleMs, totalMs } = this.#deadlines;
     const now = performance.now();
     if (now - this.#startedAt >= totalMs) return this.#expire(`the provider did not finish within ${totalMs} ms`);
     if (!this.#headArrived && now - this.#startedAt >= headMs) {
@@ -202,7 +205,7 @@ class Attempt implements Dispatcher.DispatchHandler, UpstreamBody {
   #finish(): void {
     this.#over = true;
     clearTimeout(this.#timer);
-    this.#request.signal.removeEventListener("abort", this.#onSignal);
+    this.#signal.removeEventListener("abort", this.#onSignal);
     this.#decompress?.destroy();
   }
 

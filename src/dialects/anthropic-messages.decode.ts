@@ -3,7 +3,7 @@
  */
 import type { AnswerError, ChatEvent, JsonObject, JsonValue } from "../chat.ts";
 import { BlockReader, wholeBlockEvents } from "./anthropic-messages.blocks.ts";
-import { UsageReader } from "./anthropic-messages.usage.ts";
+import { tierIn, UsageReader } from "./anthropic-messages.usage.ts";
 import {
   errorTypeOf,
   finishOf,
@@ -111,7 +111,7 @@ class MessageState {
 
   #usageOf(holder: JsonObject): ChatEvent[] {
     const usage = holder["usage"];
-    return isObject(usage) ? [{ type: "usage", usage: this.#usage.read(usage) }] : [];
+    return isObject(usage) ? [{ type: "usage", usage: this.#usage.read(usage), ...tierIn(usage) }] : [];
   }
 }
 
@@ -217,7 +217,7 @@ class WholeDecoder implements Decoder {
     return [
       startOf(message),
       ...wholeBlockEvents(content, text),
-      ...(isObject(usage) ? [{ type: "usage", usage: new UsageReader().read(usage) } as const] : []),
+      ...(isObject(usage) ? [{ type: "usage", usage: new UsageReader().read(usage), ...tierIn(usage) } as const] : []),
       ...(finish === undefined ? [] : [finish]),
       { type: "done" },
     ];

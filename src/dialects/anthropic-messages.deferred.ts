@@ -10,8 +10,8 @@ import { isArray, isObject, textOf } from "./anthropic-messages.words.ts";
  */
 export function inLoadingOrder(tools: readonly Tool[], messages: readonly Message[]): readonly Tool[] {
   if (!tools.some(isDeferred)) return tools;
-  const loaded = loadedNames(messages);
-  const place = (tool: Tool): number => (isDeferred(tool) ? loaded.indexOf(tool.name ?? "") : -1);
+  const loaded = new Map(loadedNames(messages).map((name, index) => [name, index]));
+  const place = (tool: Tool): number => (isDeferred(tool) ? (loaded.get(tool.name ?? "") ?? -1) : -1);
   const isLoaded = (tool: Tool): boolean => place(tool) >= 0;
   return [
     ...tools.filter((tool) => !isLoaded(tool)),

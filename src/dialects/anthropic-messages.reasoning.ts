@@ -19,14 +19,16 @@ type Lose = (field: string, path?: string) => void;
 const EFFORTS: readonly string[] = ["none", "minimal", "low", "medium", "high", "xhigh", "max"];
 
 /** Thinking tokens that a word of effort is worth on the models that want a number. */
-const BUDGET_OF_EFFORT: Readonly<Record<string, number>> = {
-  minimal: 1024,
-  low: 4096,
-  medium: 8192,
-  high: 16_384,
-  xhigh: 32_768,
-  max: 32_768,
-};
+const BUDGET_OF_EFFORT: ReadonlyMap<string, number> = new Map(
+  Object.entries<number>({
+    minimal: 1024,
+    low: 4096,
+    medium: 8192,
+    high: 16_384,
+    xhigh: 32_768,
+    max: 32_768,
+  }),
+);
 const BUDGET_MIN = 1024;
 
 /** @param maxTokensDefault The output cap where the client gave none. */
@@ -76,9 +78,9 @@ function hasForgottenThought({ messages }: ChatRequest): boolean {
 /** Claude up to 4.5: a number of tokens, which the cap includes. */
 function budgeted(request: ChatRequest, plain: ReasoningFields, highest: number, lose: Lose): ReasoningFields {
   const wish = request.reasoning ?? {};
-  const wanted = wish.budgetTokens ?? BUDGET_OF_EFFORT[wish.effort ?? "medium"];
+  const wanted = wish.budgetTokens ?? BUDGET_OF_EFFORT.get(wish.effort ?? "medium");
   if (wanted === undefined) lose("reasoning_effort", "reasoning");
-  let budget = Math.max(BUDGET_MIN, wanted ?? BUDGET_OF_EFFORT["medium"] ?? BUDGET_MIN);
+  let budget = Math.max(BUDGET_MIN, wanted ?? BUDGET_OF_EFFORT.get("medium") ?? BUDGET_MIN);
   let { maxTokens } = plain;
   if (budget >= maxTokens) {
     if (request.maxOutputTokens === undefined) {

@@ -11,6 +11,7 @@ import type {
   ToolCallPart,
   ToolResultPart,
 } from "../chat.ts";
+import { jsonDeeperThan } from "../json-scan.ts";
 import type { Markable } from "./anthropic-messages.marks.ts";
 import { refuseMedia, resultBlock, writePart, type Lose } from "./anthropic-messages.write-parts.ts";
 import { isObject, NAME, RAW_INPUT, toolIdOf } from "./anthropic-messages.words.ts";
@@ -37,6 +38,8 @@ export interface TurnOptions {
 
 const START_TEXT = "(The conversation begins here.)";
 const CONTINUE_TEXT = "Continue from where you left off.";
+/** As deep as a body may be by default. */
+const ARGUMENTS_DEPTH_MAX = 200;
 const NO_RESULT_TEXT = "no result was provided";
 
 /** Each repair of what the API would refuse is a loss, and the same for the same conversation, so that prefixes stay. */
@@ -67,6 +70,10 @@ class TurnWriter {
   /** Ids as they were said → ids as they are written, for the calls that still want their result. */
   #waiting = new Map<string, string[]>();
   readonly #used = new Set<string>();
+  /** For ids that were said more than once: how often. */
+  readonly #again = new Map<string, number>();
+  /** How many results a turn begins with. */
+  readonly #resultsIn = new Map<Turn, number>();
   /** System turns that came between calls and their results: nothing may stand there. */
   #held: Turn[] = [];
 
@@ -137,26 +144,29 @@ class TurnWriter {
 
   #blocks(parts: readonly Part[], path: string, role: Turn["role"]): Block[] {
     const blocks: Block[] = [];
+    let markable: Block | undefined;
     for (const [at, part] of parts.entries()) {
       const where = `${path}.content[${at}]`;
       if (role !== "user" && (part.type === "image" || part.type === "document")) refuseMedia(part.type, role, where);
       const value =
         part.type === "tool-call" ? this.#call(part, where) : writePart(part, this.#request.dialect, where, this.#lose);
-      if (value !== undefined)
-        blocks.push({ value, mark: part.type === "opaque" || part.type === "reasoning" ? undefined : part.cache });
-      // What is left out takes no mark with it: the block before it ends the same prefix.
-      else
-        moveMark(
-          part.cache,
-          blocks.findLast((block) => MARKABLE.has(String(block.value["type"]))),
-        );
+      if (value === undefined) {
+        // What is left out takes no mark with it: the block before it ends the same prefix.
+        moveMark(part.cache, markable);
+        continue;
+      }
+      const block = { value, mark: part.type === "opaque" || part.type === "reasoning" ? undefined : part.cache };
+      blocks.push(block);
+      if (MARKABLE.has(String(value["type"]))) markable = block;
     }
     return blocks;
   }
 
   #call(part: ToolCallPart, path: string): JsonObject {
     const id = this.#uniqueId(part.id);
-    this.#waiting.set(part.id, [...(this.#waiting.get(part.id) ?? []), id]);
+    const same = this.#waiting.get(part.id);
+    if (same === undefined) this.#waiting.set(part.id, [id]);
+    else same.push(id);
     return {
       type: "tool_use",
       id,
@@ -171,7 +181,8 @@ class TurnWriter {
     if (text.trim() === "") return {};
     try {
       const value: unknown = JSON.parse(text);
-      if (isObject(value)) return value;
+      // What is parsed is written again, which takes a stack as deep as it is nested.
+      if (isObject(value) && !jsonDeeperThan(Buffer.from(text), ARGUMENTS_DEPTH_MAX)) return value;
     } catch {
       // Not JSON: kept below.
     }
@@ -182,8 +193,13 @@ class TurnWriter {
   /** Clients that number their calls anew in each turn use an id twice; the API wants each once. */
   #uniqueId(said: string): string {
     let id = toolIdOf(said);
-    for (let again = 2; this.#used.has(id); again += 1) id = toolIdOf(`${said}_${again}`);
+    let again = this.#again.get(said) ?? 1;
+    while (this.#used.has(id)) {
+      again += 1;
+      id = toolIdOf(`${said}_${again}`);
+    }
     this.#used.add(id);
+    this.#again.set(said, again);
     return id;
   }
 
@@ -223,13 +239,14 @@ class TurnWriter {
 
   /** Results come first in their turn, in the order in which they were given. */
   #pushResult(block: Block): void {
-    const last = this.#turns.at(-1);
+    let last = this.#turns.at(-1);
     if (last?.role !== "user") {
-      this.#turns.push({ role: "user", content: [block], extra: {} });
-      return;
+      last = { role: "user", content: [], extra: {} };
+      this.#turns.push(last);
     }
-    const results = last.content.findIndex((other) => other.value["type"] !== "tool_result");
-    last.content.splice(results < 0 ? last.content.length : results, 0, block);
+    const results = this.#resultsIn.get(last) ?? 0;
+    last.content.splice(results, 0, block);
+    this.#resultsIn.set(last, results + 1);
   }
 
   #push(role: "user" | "assistant", blocks: readonly Block[]): void {

@@ -44,6 +44,15 @@ export class UsageReader {
   }
 }
 
+/** How it was served, where that has another price than the standard one. */
+export function tierIn(usage: JsonObject): { readonly tier?: string } {
+  const said = [usage["service_tier"], usage["speed"], usage["inference_geo"]];
+  const tier = said.find((word) => typeof word === "string" && PRICED_TIERS.has(word));
+  return typeof tier === "string" ? { tier } : {};
+}
+
+const PRICED_TIERS: ReadonlySet<JsonValue> = new Set(["priority", "batch", "fast", "us"]);
+
 interface Split {
   readonly fiveMinutes: number;
   readonly oneHour: number;

@@ -10,18 +10,20 @@ export const NAME = "anthropic-messages";
 export const BILLING_KIND = "billing-header";
 export const BILLING_PREFIX = "x-anthropic-billing-header:";
 
-const FINISH_OF_STOP_REASON: Readonly<Record<string, FinishReason>> = {
-  end_turn: "stop",
-  stop_sequence: "stop-sequence",
-  max_tokens: "length",
-  model_context_window_exceeded: "context-full",
-  tool_use: "tool-calls",
-  refusal: "refusal",
-  pause_turn: "paused",
-};
+const FINISH_OF_STOP_REASON: ReadonlyMap<string, FinishReason> = new Map(
+  Object.entries<FinishReason>({
+    end_turn: "stop",
+    stop_sequence: "stop-sequence",
+    max_tokens: "length",
+    model_context_window_exceeded: "context-full",
+    tool_use: "tool-calls",
+    refusal: "refusal",
+    pause_turn: "paused",
+  }),
+);
 
 export function finishOf(stopReason: string): FinishReason {
-  return FINISH_OF_STOP_REASON[stopReason] ?? "other";
+  return FINISH_OF_STOP_REASON.get(stopReason) ?? "other";
 }
 
 export const STOP_REASON_OF_FINISH: Readonly<Record<FinishReason, string>> = {
@@ -36,29 +38,31 @@ export const STOP_REASON_OF_FINISH: Readonly<Record<FinishReason, string>> = {
   other: "end_turn",
 };
 
-const STATUS_OF_ERROR_TYPE: Readonly<Record<string, number>> = {
-  invalid_request_error: 400,
-  authentication_error: 401,
-  billing_error: 402,
-  permission_error: 403,
-  not_found_error: 404,
-  conflict_error: 409,
-  request_too_large: 413,
-  rate_limit_error: 429,
-  api_error: 500,
-  timeout_error: 504,
-  overloaded_error: 529,
-};
+const STATUS_OF_ERROR_TYPE: ReadonlyMap<string, number> = new Map(
+  Object.entries<number>({
+    invalid_request_error: 400,
+    authentication_error: 401,
+    billing_error: 402,
+    permission_error: 403,
+    not_found_error: 404,
+    conflict_error: 409,
+    request_too_large: 413,
+    rate_limit_error: 429,
+    api_error: 500,
+    timeout_error: 504,
+    overloaded_error: 529,
+  }),
+);
 
 /** The HTTP status that an error of this type comes with, for errors that arrive inside a stream. */
 export function statusOfErrorType(type: string | undefined): number {
-  return (type === undefined ? undefined : STATUS_OF_ERROR_TYPE[type]) ?? 500;
+  return (type === undefined ? undefined : STATUS_OF_ERROR_TYPE.get(type)) ?? 500;
 }
 
 /** The type that this dialect's clients expect with a status. `said` is kept where it is one of ours and fits the status. */
 export function errorTypeOf(status: number, said: string | undefined): string {
-  if (said !== undefined && STATUS_OF_ERROR_TYPE[said] === status) return said;
-  const exact = Object.keys(STATUS_OF_ERROR_TYPE).find((type) => STATUS_OF_ERROR_TYPE[type] === status);
+  if (said !== undefined && STATUS_OF_ERROR_TYPE.get(said) === status) return said;
+  const exact = [...STATUS_OF_ERROR_TYPE].find(([, fits]) => fits === status)?.[0];
   if (exact !== undefined) return exact;
   if (status === 503) return "overloaded_error";
   return status >= 400 && status < 499 ? "invalid_request_error" : "api_error";

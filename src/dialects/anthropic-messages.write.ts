@@ -266,15 +266,17 @@ function writeMetadata({ endUser, metadata, dialect }: ChatRequest, lose: Lose):
   return { metadata: { ...(endUser === undefined ? {} : { user_id: endUser }), ...own } };
 }
 
-const SERVICE_TIERS: Readonly<Record<string, string>> = {
-  auto: "auto",
-  standard_only: "standard_only",
-  default: "standard_only",
-};
+const SERVICE_TIERS: ReadonlyMap<string, string> = new Map(
+  Object.entries<string>({
+    auto: "auto",
+    standard_only: "standard_only",
+    default: "standard_only",
+  }),
+);
 
 function writeServiceTier({ serviceTier }: ChatRequest, lose: Lose): JsonObject {
   if (serviceTier === undefined) return {};
-  const tier = SERVICE_TIERS[serviceTier];
+  const tier = SERVICE_TIERS.get(serviceTier);
   if (tier !== undefined) return { service_tier: tier };
   lose("service_tier", "service_tier");
   return {};

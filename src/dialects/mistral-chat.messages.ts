@@ -1,6 +1,7 @@
 /**
  * Reads a request's messages.
  */
+import { OpenCalls } from "./open-calls.ts";
 import type { JsonObject, JsonValue, Message, Part, ToolCallPart } from "../chat.ts";
 import { readContent } from "./mistral-chat.parts.ts";
 import { required } from "./openai-chat.parts.ts";
@@ -17,7 +18,7 @@ export function readMessages(value: JsonValue | undefined): Message[] {
 
 class MessageReader {
   /** Calls that have no result yet: results that do not say whose they are belong to the first that fits. */
-  #open: ToolCallPart[] = [];
+  readonly #open = new OpenCalls<ToolCallPart>();
 
   read(value: JsonValue, at: number): Message {
     const path = `messages[${at}]`;
@@ -45,7 +46,7 @@ class MessageReader {
     if (!isArray(calls))
       throw invalid(`${path}.tool_calls`, `\`${path}.tool_calls\` is ${told(calls)}; an array is expected`);
     const read = calls.map((call, index) => readCall(call, `${path}.tool_calls[${index}]`, madeId(`${at}.${index}`)));
-    this.#open.push(...read);
+    for (const call of read) this.#open.open(call, [`id ${call.id}`, `name ${call.name}`, "any"]);
     const { parts, ...rest } = said(message, path, ["tool_calls", "prefix"]);
     return {
       role: "assistant",
@@ -59,8 +60,8 @@ class MessageReader {
   #result(message: JsonObject, path: string): Message {
     const name = textOf(message["name"]);
     const id = saidId(message["tool_call_id"]);
-    const call = this.#open.find((one) => (id === undefined ? name === undefined || one.name === name : one.id === id));
-    this.#open = this.#open.filter((one) => one !== call);
+    const key = id === undefined ? (name === undefined ? "any" : `name ${name}`) : `id ${id}`;
+    const call = this.#open.close([key]);
     const callId = id ?? call?.id;
     if (callId === undefined) {
       throw invalid(

@@ -165,17 +165,19 @@ function writeAlternatives({ choices, logprobs, dialect }: ChatRequest, lose: Lo
 
 // ---- What goes along
 
-const SERVICE_TIERS: Readonly<Record<string, string>> = {
-  auto: "auto",
-  standard_only: "standard_only",
-  default: "standard_only",
-};
+const SERVICE_TIERS: ReadonlyMap<string, string> = new Map(
+  Object.entries<string>({
+    auto: "auto",
+    standard_only: "standard_only",
+    default: "standard_only",
+  }),
+);
 
 /** Who the caller's user is has no place here, and changes no answer. */
 function writeCaller(request: ChatRequest, record: ModelRecord | undefined, lose: Lose): JsonObject {
   const { metadata, serviceTier, promptCacheKey, dialect } = request;
   const own = dialect === NAME;
-  const tier = serviceTier === undefined || own ? serviceTier : SERVICE_TIERS[serviceTier];
+  const tier = serviceTier === undefined || own ? serviceTier : SERVICE_TIERS.get(serviceTier);
   if (serviceTier !== undefined && tier === undefined) lose("service_tier", "service_tier");
   const takesCacheKey = own || takesKey(record);
   return {

@@ -1,6 +1,7 @@
 /**
  * Reads a request's messages.
  */
+import { OpenCalls } from "./open-calls.ts";
 import type { JsonObject, JsonValue, Message, Part, ToolCallPart } from "../chat.ts";
 import { readMedia } from "./ollama-chat.media.ts";
 
@@ -15,16 +16,9 @@ export function readMessages(value: JsonValue | undefined): Message[] {
   return value.map((message, at) => reader.read(message, at));
 }
 
-interface OpenCall {
-  readonly id: string;
-  readonly name: string;
-  /** The client named none, or forgot it, as some SDKs' types do. */
-  readonly hasMadeId: boolean;
-}
-
 class MessageReader {
   /** Calls that have no result yet: results that do not say whose they are belong to the first that fits. */
-  #open: OpenCall[] = [];
+  readonly #open = new OpenCalls<ToolCallPart>();
 
   read(value: JsonValue, at: number): Message {
     const path = `messages[${at}]`;
@@ -57,8 +51,11 @@ class MessageReader {
       ...contentOf(message, path),
       ...calls,
     ];
-    for (const [index, { id, name }] of calls.entries()) {
-      this.#open.push({ id, name, hasMadeId: id === madeId(`${at}.${index}`) });
+    for (const [index, call] of calls.entries()) {
+      // The client named none, or forgot it, as some SDKs' types do.
+      const hasMadeId = call.id === madeId(`${at}.${index}`);
+      const made = hasMadeId ? [`made ${call.name}`, "made"] : [];
+      this.#open.open(call, [`id ${call.id}`, `name ${call.name}`, "any", ...made]);
     }
     return { role: "assistant", parts, ...extraOf(message, [...SAID_MEMBERS, "thinking", "tool_calls"]) };
   }
@@ -77,12 +74,9 @@ class MessageReader {
     };
   }
 
-  #close(id: string, name: string): OpenCall | undefined {
-    const byPlace = ({ name: called, hasMadeId }: OpenCall): boolean =>
-      (id === "" || hasMadeId) && (name === "" || name === called);
-    const call = this.#open.find((open) => id !== "" && open.id === id) ?? this.#open.find(byPlace);
-    if (call !== undefined) this.#open = this.#open.filter((other) => other !== call);
-    return call;
+  #close(id: string, name: string): ToolCallPart | undefined {
+    if (id === "") return this.#open.close([name === "" ? "any" : `name ${name}`]);
+    return this.#open.close([`id ${id}`, name === "" ? "made" : `made ${name}`]);
   }
 }
 

@@ -13,14 +13,16 @@ export function isOwn(dialect: DialectName): boolean {
   return dialect === NAME || dialect === GENERATE_NAME;
 }
 
-const FINISH_OF_REASON: Readonly<Record<string, FinishReason>> = { stop: "stop", length: "length" };
+const FINISH_OF_REASON: ReadonlyMap<string, FinishReason> = new Map(
+  Object.entries<FinishReason>({ stop: "stop", length: "length" }),
+);
 
 /** What a server says that only loaded the model, or freed its memory: nothing was generated, and nothing was to be. */
 export const LOAD_REASONS: ReadonlySet<string> = new Set(["load", "unload"]);
 
 /** @param hasCalls Whether the answer called tools: then it stopped for them, which the API calls a plain stop. */
 export function finishOf(reason: string, hasCalls: boolean): FinishReason {
-  const finish = FINISH_OF_REASON[reason] ?? "other";
+  const finish = FINISH_OF_REASON.get(reason) ?? "other";
   return finish === "stop" && hasCalls ? "tool-calls" : finish;
 }
 

@@ -19,7 +19,7 @@ import {
   startOf,
   StreamState,
 } from "./openai-chat.state.ts";
-import { usageIn, UsageReader } from "./openai-chat.usage.ts";
+import { tierIn, usageIn, UsageReader } from "./openai-chat.usage.ts";
 import { FAILED_FINISHES, isObject, textOf } from "./openai-chat.words.ts";
 import { SseSplitter, type SseFrame } from "./sse.ts";
 
@@ -102,14 +102,13 @@ class WholeDecoder implements Decoder {
       return [brokenAnswer("the provider's answer has no message")];
     }
     const word = finishWord(first);
-    if (word !== undefined && FAILED_FINISHES.has(word)) return [failedFinish(first, word)];
+    if (word !== undefined && FAILED_FINISHES.has(word)) return [...wholeUsage(answer), failedFinish(first, word)];
     return wholeEvents(answer, first, choices);
   }
 }
 
 function wholeEvents(answer: JsonObject, first: JsonObject, choices: readonly JsonObject[]): ChatEvent[] {
   const reader = new DeltaReader(() => textOf(answer["id"]) ?? "");
-  const usage = usageIn(answer);
   const message = deltaOf(first) ?? {};
   return [
     startOf(answer),
@@ -119,10 +118,15 @@ function wholeEvents(answer: JsonObject, first: JsonObject, choices: readonly Js
     ...choices.flatMap((other): ChatEvent[] =>
       other === first ? [] : [{ type: "opaque", kind: "choice", value: other }],
     ),
-    ...(usage === undefined ? [] : [{ type: "usage", usage: new UsageReader().read(usage) } as const]),
+    ...wholeUsage(answer),
     finishEvent(first, finishWord(first) ?? "stop", reader.calls.count > 0),
     { type: "done" },
   ];
+}
+
+function wholeUsage(answer: JsonObject): ChatEvent[] {
+  const usage = usageIn(answer);
+  return usage === undefined ? [] : [{ type: "usage", usage: new UsageReader().read(usage), ...tierIn(answer) }];
 }
 
 /** `undefined` when the bytes are not UTF-8: replacing what cannot be read would pass garbage on as an answer. */

@@ -121,6 +121,7 @@ class Answer {
   #start: Extract<ChatEvent, { type: "start" }> | undefined;
   #finish: Extract<ChatEvent, { type: "finish" }> | undefined;
   #isThinking = false;
+  #hasRefused = false;
 
   constructor(options: EncodeOptions, losses: Loss[]) {
     this.#options = options;
@@ -139,11 +140,13 @@ class Answer {
         return [];
       case "text-delta":
         this.#isThinking = false;
-        this.#text.push(event.text);
+        // What was streamed has been said: only a whole answer is put together.
+        if (!this.#options.stream) this.#text.push(event.text);
         return event.text === "" ? [] : [{ content: event.text }];
       case "refusal-delta":
         this.#isThinking = false;
-        this.#refusal.push(event.text);
+        this.#hasRefused = true;
+        if (!this.#options.stream) this.#refusal.push(event.text);
         return event.text === "" ? [] : [{ refusal: event.text }];
       case "reasoning-delta":
         return this.#think(event.text);
@@ -221,7 +224,7 @@ class Answer {
     if (reason === "paused") this.#lose("finish_reason", reason);
     if (reason === "stop" && this.#calls.size > 0) return WORD_OF_FINISH["tool-calls"];
     // The refusal is there to be read: nothing was filtered.
-    if (reason === "refusal" && this.#refusal.length > 0) return WORD_OF_FINISH.stop;
+    if (reason === "refusal" && this.#hasRefused) return WORD_OF_FINISH.stop;
     return WORD_OF_FINISH[reason];
   }
 

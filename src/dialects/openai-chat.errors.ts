@@ -102,31 +102,33 @@ function isStatus(value: JsonValue | undefined): value is number {
   return typeof value === "number" && Number.isInteger(value) && value >= 400 && value <= 599;
 }
 
-const STATUS_OF_WORD: Readonly<Record<string, number>> = {
-  invalid_request_error: 400,
-  BadRequestError: 400,
-  context_length_exceeded: 400,
-  content_filter: 400,
-  authentication_error: 401,
-  invalid_api_key: 401,
-  permission_error: 403,
-  not_found_error: 404,
-  model_not_found: 404,
-  NotFoundError: 404,
-  rate_limit_error: 429,
-  rate_limit_exceeded: 429,
-  insufficient_quota: 429,
-  server_error: 500,
-  overloaded_error: 503,
-  server_is_overloaded: 503,
-  service_unavailable_error: 503,
-  timeout_error: 504,
-};
+const STATUS_OF_WORD: ReadonlyMap<string, number> = new Map(
+  Object.entries<number>({
+    invalid_request_error: 400,
+    BadRequestError: 400,
+    context_length_exceeded: 400,
+    content_filter: 400,
+    authentication_error: 401,
+    invalid_api_key: 401,
+    permission_error: 403,
+    not_found_error: 404,
+    model_not_found: 404,
+    NotFoundError: 404,
+    rate_limit_error: 429,
+    rate_limit_exceeded: 429,
+    insufficient_quota: 429,
+    server_error: 500,
+    overloaded_error: 503,
+    server_is_overloaded: 503,
+    service_unavailable_error: 503,
+    timeout_error: 504,
+  }),
+);
 
 /** The HTTP status that an error with these words comes with, for errors that arrive inside a stream. */
 function statusOfWords(words: readonly (string | undefined)[]): number {
   for (const word of words) {
-    const status = word === undefined ? undefined : STATUS_OF_WORD[word];
+    const status = word === undefined ? undefined : STATUS_OF_WORD.get(word);
     if (status !== undefined) return status;
   }
   return 500;

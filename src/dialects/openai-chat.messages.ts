@@ -2,6 +2,7 @@
  * Reads a request's messages.
  */
 import type { CacheMark, JsonObject, JsonValue, Message, Part } from "../chat.ts";
+import { OpenCalls } from "./open-calls.ts";
 import { readReasoning, REASONING_TEXTS } from "./openai-chat.details.ts";
 import { MARK_MEMBERS, readContent, readMark, required } from "./openai-chat.parts.ts";
 import { isArray, isObject, madeId, NAME, saidId, textOf, without } from "./openai-chat.words.ts";
@@ -22,7 +23,7 @@ interface OpenCall {
 
 class MessageReader {
   /** Calls that have no result yet: results that do not say whose they are belong to the first that fits. */
-  #open: OpenCall[] = [];
+  readonly #open = new OpenCalls<OpenCall>();
 
   read(value: JsonValue, at: number): Message {
     const path = `messages[${at}]`;
@@ -54,7 +55,9 @@ class MessageReader {
       ...(refusal === "" ? [] : [{ type: "refusal", text: refusal } as const]),
       ...calls,
     ];
-    this.#open.push(...calls.flatMap((call) => (call.type === "tool-call" ? [{ id: call.id, name: call.name }] : [])));
+    for (const call of calls) {
+      if (call.type === "tool-call") this.#open.open(call, [`id ${call.id}`, `name ${call.name}`, "any"]);
+    }
     return { role: "assistant", ...said(message, parts, ASSISTANT_MEMBERS) };
   }
 
@@ -102,11 +105,8 @@ class MessageReader {
   }
 
   #close(id: string | undefined, name: string | undefined): OpenCall | undefined {
-    const fits = (call: OpenCall): boolean =>
-      id === undefined ? name === undefined || call.name === name : call.id === id;
-    const call = this.#open.find(fits);
-    if (call !== undefined) this.#open = this.#open.filter((other) => other !== call);
-    return call ?? (id === undefined ? undefined : { id, name: "" });
+    if (id !== undefined) return this.#open.close([`id ${id}`]) ?? { id, name: "" };
+    return this.#open.close([name === undefined ? "any" : `name ${name}`]);
   }
 }
 

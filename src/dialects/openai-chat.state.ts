@@ -3,7 +3,7 @@
  */
 import type { ChatEvent, JsonObject } from "../chat.ts";
 import { errorOf, isError } from "./openai-chat.errors.ts";
-import { usageIn, UsageReader } from "./openai-chat.usage.ts";
+import { tierIn, usageIn, UsageReader } from "./openai-chat.usage.ts";
 import { FAILED_FINISHES, finishOf, isArray, isObject, textOf } from "./openai-chat.words.ts";
 
 /** The terminal mark, as an event's data. */
@@ -35,7 +35,7 @@ export class StreamState {
 
   usage(chunk: JsonObject): ChatEvent[] {
     const usage = usageIn(chunk);
-    return usage === undefined ? [] : [{ type: "usage", usage: this.#usage.read(usage) }];
+    return usage === undefined ? [] : [{ type: "usage", usage: this.#usage.read(usage), ...tierIn(chunk) }];
   }
 
   /**

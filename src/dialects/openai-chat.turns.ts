@@ -64,8 +64,8 @@ class TurnWriter {
   readonly #request: ChatRequest;
   readonly #lose: Lose;
   readonly #turns: Turn[] = [];
-  /** Ids of the calls that still want their result. */
-  #waiting: string[] = [];
+  /** Ids of the calls that still want their result, and how many of each: some clients number anew. */
+  #waiting = new Map<string, number>();
   /** What came between calls and their results, or cannot stand in a result: nothing may stand there. */
   #held: Turn[] = [];
 
@@ -98,7 +98,7 @@ class TurnWriter {
 
   #say(turn: Turn): void {
     // A system message may come between calls and their results: it follows them. Anything else ends the waiting.
-    if (turn.role === "system" && this.#waiting.length > 0) {
+    if (turn.role === "system" && this.#waiting.size > 0) {
       this.#held.push(turn);
       return;
     }
@@ -134,7 +134,7 @@ class TurnWriter {
       ...this.#extra(message, path),
     };
     this.#answerWaiting();
-    this.#waiting = ids;
+    for (const id of ids) this.#waiting.set(id, (this.#waiting.get(id) ?? 0) + 1);
     if (content.length === 0 && Object.keys(members).length === 0 && message.parts.length > 0) return;
     this.#turns.push({ role: "assistant", content, members });
   }
@@ -176,8 +176,8 @@ class TurnWriter {
     );
     if (part.isError === true) this.#lose("is_error", path);
     const extra = ownExtra(part, this.#request.dialect, path, this.#lose);
-    const at = this.#waiting.indexOf(part.callId);
-    if (at < 0) {
+    const waiting = this.#waiting.get(part.callId);
+    if (waiting === undefined) {
       // The API refuses a result whose call is not in the message before it.
       this.#lose("orphan-tool-result", path);
       const content = [...text, ...attached];
@@ -185,7 +185,8 @@ class TurnWriter {
       this.#say({ role: "user", content: endMarked(content, part.cache), members: {} });
       return;
     }
-    this.#waiting.splice(at, 1);
+    if (waiting === 1) this.#waiting.delete(part.callId);
+    else this.#waiting.set(part.callId, waiting - 1);
     if (attached.length > 0) {
       const title = textContent(`Attached to the result of tool call ${part.callId}:`);
       this.#held.push({ role: "user", content: [title, ...attached], members: {} });
@@ -203,11 +204,13 @@ class TurnWriter {
 
   /** Every call has a result behind it, if need be one that says there is none. */
   #answerWaiting(): void {
-    for (const id of this.#waiting) {
-      this.#lose("orphan-tool-call", `tool_calls ${id.slice(0, 64)}`);
-      this.#turns.push({ role: "tool", content: [textContent(NO_RESULT_TEXT)], members: { tool_call_id: id } });
+    for (const [id, count] of this.#waiting) {
+      for (let each = 0; each < count; each += 1) {
+        this.#lose("orphan-tool-call", `tool_calls ${id.slice(0, 64)}`);
+        this.#turns.push({ role: "tool", content: [textContent(NO_RESULT_TEXT)], members: { tool_call_id: id } });
+      }
     }
-    this.#waiting = [];
+    this.#waiting = new Map();
     this.#release();
   }
 

@@ -49,6 +49,15 @@ function cachedIn(usage: JsonObject): number | undefined {
   );
 }
 
+/** Tiers that have a price of their own; others ("default", Groq's "on_demand") are the standard one. */
+const PRICED_TIERS: ReadonlySet<string> = new Set(["flex", "priority", "fast", "ultrafast", "scale", "batch"]);
+
+/** How the answer was served, as the answer says it: what the request asked for need not be what it got. */
+export function tierIn(answer: JsonObject): { readonly tier?: string } {
+  const tier = answer["service_tier"];
+  return typeof tier === "string" && PRICED_TIERS.has(tier) ? { tier } : {};
+}
+
 /** Where a chunk or an answer says what was used; Groq says it beside, too. */
 export function usageIn(holder: JsonObject): JsonObject | undefined {
   if (isObject(holder["usage"])) return holder["usage"];

@@ -7,23 +7,25 @@ import type { FinishReason, JsonObject, JsonValue } from "../chat.ts";
 export const NAME = "openai-chat";
 
 /** What the dialect's servers say beside the API's own words: Mistral's `model_length`, and what self-hosted ones make up. */
-const FINISH_OF_WORD: Readonly<Record<string, FinishReason>> = {
-  stop: "stop",
-  length: "length",
-  tool_calls: "tool-calls",
-  function_call: "tool-calls",
-  content_filter: "content-filter",
-  model_length: "context-full",
-  max_tokens: "length",
-  tool_use: "tool-calls",
-  stop_sequence: "stop-sequence",
-  end_turn: "stop",
-  eos: "stop",
-  eos_token: "stop",
-};
+const FINISH_OF_WORD: ReadonlyMap<string, FinishReason> = new Map(
+  Object.entries<FinishReason>({
+    stop: "stop",
+    length: "length",
+    tool_calls: "tool-calls",
+    function_call: "tool-calls",
+    content_filter: "content-filter",
+    model_length: "context-full",
+    max_tokens: "length",
+    tool_use: "tool-calls",
+    stop_sequence: "stop-sequence",
+    end_turn: "stop",
+    eos: "stop",
+    eos_token: "stop",
+  }),
+);
 
 export function finishOf(word: string): FinishReason {
-  return FINISH_OF_WORD[word] ?? "other";
+  return FINISH_OF_WORD.get(word) ?? "other";
 }
 
 /** Words by which servers say that they gave up in the middle: what came before is not an answer. */

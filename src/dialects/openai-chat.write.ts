@@ -70,7 +70,8 @@ function objectIn(holder: JsonObject, key: string): JsonObject {
  * can be done without where there are others to call.
  */
 function writeTools({ tools, dialect }: ChatRequest, lose: Lose): JsonObject[] {
-  const hosted = tools.filter((tool) => tool.type === "opaque" && tool.dialect !== NAME);
+  const isHosted = (tool: Tool): boolean => tool.type === "opaque" && tool.dialect !== NAME;
+  const hosted = tools.filter(isHosted);
   const [first] = hosted;
   if (first?.type === "opaque" && hosted.length === tools.length) {
     throw new GatewayError(
@@ -81,7 +82,7 @@ function writeTools({ tools, dialect }: ChatRequest, lose: Lose): JsonObject[] {
   }
   for (const tool of hosted) if (tool.type === "opaque") lose("hosted-tool", `tools ${tool.kind.slice(0, 64)}`);
   const isDeferred = (tool: Tool): boolean => tool.type === "function" && tool.deferred === true;
-  const said = tools.filter((tool) => !hosted.includes(tool));
+  const said = tools.filter((tool) => !isHosted(tool));
   return [...said.filter((tool) => !isDeferred(tool)), ...said.filter(isDeferred)].map((tool) =>
     tool.type === "opaque" ? tool.value : functionTool(tool, dialect, lose),
   );
@@ -130,24 +131,28 @@ function isHostedElsewhere({ tools }: ChatRequest, name: string): boolean {
 }
 
 function choiceValue(choice: ToolChoice, request: ChatRequest): string | JsonObject {
+  const custom = customNames(request);
   switch (choice.type) {
     case "none":
     case "auto":
     case "required":
       return choice.type;
     case "named":
-      return toolReference(choice.name, request);
+      return toolReference(choice.name, custom);
     case "subset":
       return {
         type: "allowed_tools",
-        allowed_tools: { mode: choice.mode, tools: choice.names.map((name) => toolReference(name, request)) },
+        allowed_tools: { mode: choice.mode, tools: choice.names.map((name) => toolReference(name, custom)) },
       };
   }
 }
 
-function toolReference(name: string, { tools }: ChatRequest): JsonObject {
-  const isCustom = tools.some((tool) => tool.type === "opaque" && tool.name === name && tool.kind === "custom");
-  return isCustom ? { type: "custom", custom: { name } } : { type: "function", function: { name } };
+function customNames({ tools }: ChatRequest): ReadonlySet<string | undefined> {
+  return new Set(tools.filter((tool) => tool.type === "opaque" && tool.kind === "custom").map((tool) => tool.name));
+}
+
+function toolReference(name: string, custom: ReadonlySet<string | undefined>): JsonObject {
+  return custom.has(name) ? { type: "custom", custom: { name } } : { type: "function", function: { name } };
 }
 
 // ---- What shapes the output
@@ -230,7 +235,9 @@ function writeAlternatives({ choices, logprobs }: ChatRequest): JsonObject {
 
 // ---- What goes along
 
-const SERVICE_TIERS: Readonly<Record<string, string>> = { auto: "auto", standard_only: "default" };
+const SERVICE_TIERS: ReadonlyMap<string, string> = new Map(
+  Object.entries<string>({ auto: "auto", standard_only: "default" }),
+);
 
 function writeCaller(request: ChatRequest, record: ModelRecord | undefined, lose: Lose): JsonObject {
   const { endUser, metadata, serviceTier, promptCacheKey } = request;
@@ -245,7 +252,7 @@ function writeCaller(request: ChatRequest, record: ModelRecord | undefined, lose
   if (metadata !== undefined && Object.keys(metadata).length > 0) lose("metadata", "metadata");
   // A server that no table knows may refuse what it does not know.
   if (endUser !== undefined && record === undefined) lose("user", "user");
-  const tier = serviceTier === undefined ? undefined : SERVICE_TIERS[serviceTier];
+  const tier = serviceTier === undefined ? undefined : SERVICE_TIERS.get(serviceTier);
   if (serviceTier !== undefined && tier === undefined) lose("service_tier", "service_tier");
   return {
     // Other dialects' ids may be longer than what is taken here, and may say more of the user than was meant for this provider.

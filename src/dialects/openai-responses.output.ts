@@ -93,7 +93,7 @@ export class OutputReader {
     const isNew = held === undefined || (held.over && type === "response.output_item.added");
     if (!isNew) return held.over ? undefined : held;
     if (this.#items.size >= ITEMS_MAX) return undefined;
-    const itemType = textOf(objectOf(event["item"])["type"]) ?? TYPE_OF_EVENT[type];
+    const itemType = textOf(objectOf(event["item"])["type"]) ?? TYPE_OF_EVENT.get(type);
     if (itemType === undefined) return undefined;
     const item: OpenItem = {
       key,
@@ -218,14 +218,16 @@ export function sealEvents(item: JsonObject, isShown: boolean): ChatEvent[] {
 }
 
 /** What an item is of which nothing was said before: some servers leave out that it begins. */
-const TYPE_OF_EVENT: Readonly<Record<string, string>> = {
-  "response.output_text.delta": "message",
-  "response.refusal.delta": "message",
-  "response.reasoning_summary_text.delta": "reasoning",
-  "response.reasoning_text.delta": "reasoning",
-  "response.function_call_arguments.delta": "function_call",
-  "response.custom_tool_call_input.delta": "custom_tool_call",
-};
+const TYPE_OF_EVENT: ReadonlyMap<string, string> = new Map(
+  Object.entries<string>({
+    "response.output_text.delta": "message",
+    "response.refusal.delta": "message",
+    "response.reasoning_summary_text.delta": "reasoning",
+    "response.reasoning_text.delta": "reasoning",
+    "response.function_call_arguments.delta": "function_call",
+    "response.custom_tool_call_input.delta": "custom_tool_call",
+  }),
+);
 
 function logprobs(value: JsonValue | undefined): ChatEvent[] {
   return isArray(value) && value.length > 0 ? [opaque("logprobs", value)] : [];

@@ -15,14 +15,16 @@ export const INCLUDE_LOGPROBS = "message.output_text.logprobs";
 export const CALL_TYPES: ReadonlySet<string> = new Set(["function_call", "custom_tool_call"]);
 
 /** Why an answer is not whole. */
-const FINISH_OF_DETAIL: Readonly<Record<string, FinishReason>> = {
-  max_output_tokens: "length",
-  max_tokens: "length",
-  content_filter: "content-filter",
-};
+const FINISH_OF_DETAIL: ReadonlyMap<string, FinishReason> = new Map(
+  Object.entries<FinishReason>({
+    max_output_tokens: "length",
+    max_tokens: "length",
+    content_filter: "content-filter",
+  }),
+);
 
 export function finishOf(incompleteReason: string): FinishReason {
-  return FINISH_OF_DETAIL[incompleteReason] ?? "other";
+  return FINISH_OF_DETAIL.get(incompleteReason) ?? "other";
 }
 
 /** The reason by which an answer is not whole; none for those that are. */

@@ -36,7 +36,7 @@ function toolsOf({ tools, dialect }: ChatRequest, lose: Lose): JsonObject[] {
   }
   for (const tool of hosted) if (tool.type === "opaque") lose("hosted-tool", `tools ${tool.kind.slice(0, 64)}`);
   const isDeferred = (tool: Tool): boolean => dialect !== NAME && tool.type === "function" && tool.deferred === true;
-  const said = tools.filter((tool) => !hosted.includes(tool));
+  const said = tools.filter((tool) => tool.type !== "opaque" || tool.dialect === NAME);
   return [...said.filter((tool) => !isDeferred(tool)), ...said.filter(isDeferred)].map((tool) =>
     tool.type === "opaque" ? tool.value : functionTool(tool, dialect === NAME, lose),
   );
@@ -68,7 +68,7 @@ function choiceOf(request: ChatRequest, hasTools: boolean, record: ModelRecord |
     toolChoice.type === "required" ||
     toolChoice.type === "named" ||
     (toolChoice.type === "subset" && toolChoice.mode === "required");
-  const isGone = toolChoice.type === "named" && isHostedElsewhere(request, toolChoice.name);
+  const isGone = toolChoice.type === "named" && hostedElsewhere(request).has(toolChoice.name);
   if (!hasTools || isGone) {
     if (forces) lose("tool_choice", "tool_choice");
     return {};
@@ -80,30 +80,33 @@ function choiceOf(request: ChatRequest, hasTools: boolean, record: ModelRecord |
   return { tool_choice: choiceValue(toolChoice, request) };
 }
 
-function isHostedElsewhere({ tools }: ChatRequest, name: string): boolean {
-  return tools.some((tool) => tool.type === "opaque" && tool.dialect !== NAME && tool.name === name);
+function hostedElsewhere({ tools }: ChatRequest): ReadonlySet<string | undefined> {
+  return new Set(tools.filter((tool) => tool.type === "opaque" && tool.dialect !== NAME).map((tool) => tool.name));
 }
 
 function choiceValue(choice: ToolChoice, request: ChatRequest): string | JsonObject {
+  const custom = customNames(request);
+  const elsewhere = hostedElsewhere(request);
   switch (choice.type) {
     case "none":
     case "auto":
     case "required":
       return choice.type;
     case "named":
-      return toolReference(choice.name, request);
+      return toolReference(choice.name, custom);
     case "subset":
       return {
         type: "allowed_tools",
         mode: choice.mode,
-        tools: choice.names
-          .filter((name) => !isHostedElsewhere(request, name))
-          .map((name) => toolReference(name, request)),
+        tools: choice.names.filter((name) => !elsewhere.has(name)).map((name) => toolReference(name, custom)),
       };
   }
 }
 
-function toolReference(name: string, { tools }: ChatRequest): JsonObject {
-  const isCustom = tools.some((tool) => tool.type === "opaque" && tool.name === name && tool.kind === "custom");
-  return { type: isCustom ? "custom" : "function", name };
+function customNames({ tools }: ChatRequest): ReadonlySet<string | undefined> {
+  return new Set(tools.filter((tool) => tool.type === "opaque" && tool.kind === "custom").map((tool) => tool.name));
+}
+
+function toolReference(name: string, custom: ReadonlySet<string | undefined>): JsonObject {
+  return { type: custom.has(name) ? "custom" : "function", name };
 }

@@ -150,15 +150,17 @@ function loseUnsayable(request: ChatRequest, lose: Lose): void {
 // ---- What goes along
 
 /** Words that are the same in OpenAI's older API, and Anthropic's. */
-const SERVICE_TIERS: Readonly<Record<string, string>> = {
-  auto: "auto",
-  default: "default",
-  flex: "flex",
-  priority: "priority",
-  scale: "scale",
-  fast: "fast",
-  standard_only: "default",
-};
+const SERVICE_TIERS: ReadonlyMap<string, string> = new Map(
+  Object.entries<string>({
+    auto: "auto",
+    default: "default",
+    flex: "flex",
+    priority: "priority",
+    scale: "scale",
+    fast: "fast",
+    standard_only: "default",
+  }),
+);
 
 function writeCaller(request: ChatRequest, record: ModelRecord | undefined, lose: Lose): JsonObject {
   const { endUser, metadata, serviceTier, promptCacheKey } = request;
@@ -173,7 +175,7 @@ function writeCaller(request: ChatRequest, record: ModelRecord | undefined, lose
   if (metadata !== undefined && Object.keys(metadata).length > 0) lose("metadata", "metadata");
   // A server that no table knows may refuse what it does not know.
   if (endUser !== undefined && record === undefined) lose("user", "user");
-  const tier = serviceTier === undefined ? undefined : SERVICE_TIERS[serviceTier];
+  const tier = serviceTier === undefined ? undefined : SERVICE_TIERS.get(serviceTier);
   if (serviceTier !== undefined && tier === undefined) lose("service_tier", "service_tier");
   return {
     // Other dialects' ids may be longer than what is taken here, and may say more of the user than was meant for this provider.

@@ -27,13 +27,22 @@ export const SSE_EVENT_BYTES_MAX: number = 32 * 1024 * 1024;
 
 export class SseSplitter {
   #pending: Buffer = Buffer.alloc(0);
+  /** What has come behind it without a line break. A long event is put together once, not with every piece. */
+  #unbroken: Buffer[] = [];
+  #unbrokenBytes = 0;
   /** Where in `#pending` the search for the event's end goes on. */
   #scanned = 0;
 
   /** Complete events in what has come so far. @throws RangeError when one event exceeds {@link SSE_EVENT_BYTES_MAX}. */
   push(bytes: Uint8Array): SseFrame[] {
     const chunk = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    this.#pending = this.#pending.length === 0 ? chunk : Buffer.concat([this.#pending, chunk]);
+    if (!chunk.includes(LF) && !chunk.includes(CR)) {
+      this.#unbroken.push(chunk);
+      this.#unbrokenBytes += chunk.length;
+      this.#bound();
+      return [];
+    }
+    this.#pending = this.#joined(chunk);
     const frames: SseFrame[] = [];
     let start = 0;
     let at = this.#scanned;
@@ -48,16 +57,29 @@ export class SseSplitter {
     // The end of an event may straddle chunks: look again from its last three bytes.
     this.#pending = this.#pending.subarray(start);
     this.#scanned = Math.max(0, this.#pending.length - 3);
-    if (this.#pending.length > SSE_EVENT_BYTES_MAX) throw new RangeError("an event of the stream is too long");
+    this.#bound();
     return frames;
   }
 
   /** What is left when the stream ended without its last blank line; empty when nothing is. */
   end(): SseFrame[] {
-    const rest = this.#pending;
+    const rest = this.#joined();
     this.#pending = Buffer.alloc(0);
     this.#scanned = 0;
     return rest.length === 0 ? [] : [frameOf(rest)];
+  }
+
+  #joined(...more: readonly Buffer[]): Buffer {
+    const parts = [this.#pending, ...this.#unbroken, ...more].filter((part) => part.length > 0);
+    this.#unbroken = [];
+    this.#unbrokenBytes = 0;
+    const [only, ...others] = parts;
+    return only !== undefined && others.length === 0 ? only : Buffer.concat(parts);
+  }
+
+  #bound(): void {
+    if (this.#pending.length + this.#unbrokenBytes > SSE_EVENT_BYTES_MAX)
+      throw new RangeError("an event of the stream is too long");
   }
 }
 
