@@ -147,6 +147,17 @@ export function authenticate(headers: Pick<Headers, "get">, keys: readonly Clien
   return { name: found.name };
 }
 
+/** @throws GatewayError for a compressed body: none of the APIs takes one, and its bytes are edited as they are. */
+export function requirePlain(headers: Pick<Headers, "get">): void {
+  const encoding = headers.get("content-encoding")?.trim().toLowerCase() ?? "identity";
+  if (encoding === "identity" || encoding === "") return;
+  throw new GatewayError(
+    "invalid-request",
+    "the body is compressed, as `content-encoding` says; send it uncompressed, without that header",
+    { status: 415, param: "content-encoding" },
+  );
+}
+
 /** @param value A host with or without its port, or an origin; absent where no browser speaks. */
 function requireLoopback(name: string, value: string | null): void {
   if (value === null) return;

@@ -19,6 +19,7 @@ import {
   asked,
   authenticate,
   receive,
+  requirePlain,
   type Asked,
   type Caller,
   type ClientKey,
@@ -191,6 +192,7 @@ class Line implements Client {
     const setup = this.#setup;
     const { dialect, headers } = this.#call;
     this.#caller = authenticate(headers, setup.keys);
+    requirePlain(headers);
     const raw = await this.#call.body(setup.limits.bodyBytesMax);
     const startedAt = performance.now();
     const { body, request } = receive(raw, dialect, setup.limits);

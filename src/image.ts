@@ -16,16 +16,16 @@ const BEGINNINGS = /^(?:\xff\xd8\xff|\x89PNG|GIF8|RIFF[^]{4}WEBP|BM|II\*|MM[^]\*
 /** Characters of base64 that are decoded: the longest beginning has 12 bytes. */
 const HEAD_CHARACTERS = 32;
 
-/** @throws GatewayError `invalid-request` naming the message. */
+/** @throws GatewayError `invalid-request` */
 export function requireImages(request: ChatRequest): void {
-  for (const [index, message] of request.messages.entries()) {
-    for (const part of message.parts) requireImage(part, index);
+  for (const message of request.messages) {
+    message.parts.forEach(requireImage);
   }
 }
 
-function requireImage(part: Part, index: number): void {
+function requireImage(part: Part): void {
   if (part.type === "tool-result") {
-    for (const inner of part.content) requireImage(inner, index);
+    part.content.forEach(requireImage);
     return;
   }
   if (part.type !== "image" || part.source.type !== "base64") return;
@@ -33,7 +33,7 @@ function requireImage(part: Part, index: number): void {
   if (!JUDGED.has(mediaType) || canBeImage(data)) return;
   throw new GatewayError(
     "invalid-request",
-    `an image in message ${index + 1} is none: its data must be the base64 of a JPEG, PNG, GIF or WebP file, and does not begin like one`,
+    `an image is none: its data must be the base64 of a JPEG, PNG, GIF or WebP file, and does not begin like one`,
     { param: "messages", code: "invalid_image" },
   );
 }

@@ -186,6 +186,17 @@ describe.each(wires)("$dialect", (wire) => {
   });
 });
 
+test("a compressed body is a 415 that says so", async () => {
+  for (const wire of wires) {
+    const answer = await call(line.url, wire.path, {
+      headers: { "content-encoding": "gzip" },
+      body: wire.request({ model: wire.model }),
+    });
+    expect(answer.status).toBe(415);
+    expect(wire.errorIn(answer.text).message).toMatch(/uncompressed/);
+  }
+});
+
 /** The same picture in each wire's own words. */
 function imageIn(wire: (typeof wires)[number], data: string): object {
   return wire.kind === "openai"
@@ -205,7 +216,7 @@ test("an image that is none is refused before anybody is asked, and one that is 
     for (const data of ["", "bm90IGFuIGltYWdl", "!!!"]) {
       const answer = await send(data);
       expect(answer.status).toBe(400);
-      expect(wire.errorIn(answer.text).message).toMatch(/image in message 1 is none/);
+      expect(wire.errorIn(answer.text).message).toMatch(/an image is none/);
     }
     expect((await send(Buffer.from("GIF89a").toString("base64"))).status).toBe(200);
   }
