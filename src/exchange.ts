@@ -40,12 +40,18 @@ export interface Exchange {
 
 /** What is wanted of a call while its answer runs, which may be long: neither its bytes nor what was read in them. */
 export interface Asked extends Pick<Exchange, "id" | "dialect" | "receivedAtMs" | "startedAt"> {
-  readonly request: Pick<ChatRequest, "model" | "stream" | "wantsStreamUsage">;
+  readonly request: Pick<ChatRequest, "model" | "stream" | "wantsStreamUsage" | "reasoning">;
 }
 
 export function asked({ id, dialect, receivedAtMs, startedAt, request }: Exchange): Asked {
-  const { model, stream, wantsStreamUsage } = request;
-  return { id, dialect, receivedAtMs, startedAt, request: { model, stream, wantsStreamUsage } };
+  const { model, stream, wantsStreamUsage, reasoning } = request;
+  return {
+    id,
+    dialect,
+    receivedAtMs,
+    startedAt,
+    request: { model, stream, wantsStreamUsage, ...(reasoning === undefined ? {} : { reasoning }) },
+  };
 }
 
 export interface ReceiveLimits {

@@ -262,11 +262,13 @@ class StreamRelay {
 }
 
 function encoderFor(exchange: Asked, losses: FirstAnswer["losses"]): Encoder {
+  const { reasoning } = exchange.request;
   return exchange.dialect.encoder(
     {
       stream: exchange.request.stream,
       model: exchange.request.model,
       includeUsage: exchange.request.wantsStreamUsage,
+      wantsReasoning: reasoning !== undefined && reasoning.effort !== "none" && reasoning.enabled !== false,
       id: exchange.id,
       createdSeconds: Math.floor(exchange.receivedAtMs / 1000),
       elapsedNs: () => Math.round((performance.now() - exchange.startedAt) * 1e6),

@@ -81,6 +81,8 @@ export interface EncodeOptions {
   readonly model: string;
   /** Whether the client expects usage in its stream. */
   readonly includeUsage: boolean;
+  /** Whether the client asked for thinking, for dialects whose answers have another form with it; absent: not known. */
+  readonly wantsReasoning?: boolean;
   /** An id for the answer when the upstream gives none (or one of another dialect's form). */
   readonly id: string;
   /** Seconds since the epoch, for dialects that stamp their answers. */

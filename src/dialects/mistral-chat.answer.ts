@@ -13,11 +13,6 @@ import { idOfNine, NAME, UNSAYABLE_FINISHES, WORD_OF_FINISH } from "./mistral-ch
 import { saidId } from "./openai-chat.words.ts";
 import { carriedSeal } from "./seal.ts";
 
-export interface AnswerOptions extends EncodeOptions {
-  /** Whether the client asked the model to think, so that thoughts are shown; they are where nobody tells. */
-  readonly wantsReasoning?: boolean;
-}
-
 interface TextBlock {
   readonly type: "text";
   text: string;
@@ -41,7 +36,7 @@ interface Call {
 
 export class Answer {
   usage: Usage = UNKNOWN_USAGE;
-  readonly #options: AnswerOptions;
+  readonly #options: EncodeOptions;
   readonly #losses: Loss[];
   readonly #lost = new Set<string>();
   readonly #blocks: (TextBlock | ThoughtBlock)[] = [];
@@ -52,7 +47,7 @@ export class Answer {
   #start: Extract<ChatEvent, { type: "start" }> | undefined;
   #finish: Extract<ChatEvent, { type: "finish" }> | undefined;
 
-  constructor(options: AnswerOptions, losses: Loss[]) {
+  constructor(options: EncodeOptions, losses: Loss[]) {
     this.#options = options;
     this.#losses = losses;
   }

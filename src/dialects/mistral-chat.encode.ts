@@ -4,13 +4,13 @@
  * Its client refuses a call's delta without a name, and looks for usage nowhere but in the chunk with the finish.
  */
 import type { AnswerError, ChatEvent, JsonObject, Loss } from "../chat.ts";
-import type { Encoder } from "./dialect.ts";
-import { Answer, type AnswerOptions } from "./mistral-chat.answer.ts";
+import type { EncodeOptions, Encoder } from "./dialect.ts";
+import { Answer } from "./mistral-chat.answer.ts";
 import { errorBody } from "./mistral-chat.errors.ts";
 import { DONE } from "./openai-chat.state.ts";
 import { writeUsage } from "./openai-chat.usage.ts";
 
-export function mistralEncoder(options: AnswerOptions, losses: Loss[]): Encoder {
+export function mistralEncoder(options: EncodeOptions, losses: Loss[]): Encoder {
   return options.stream ? new StreamEncoder(options, losses) : new WholeEncoder(options, losses);
 }
 
@@ -20,7 +20,7 @@ class StreamEncoder implements Encoder {
   #head = "";
   #over = false;
 
-  constructor(options: AnswerOptions, losses: Loss[]) {
+  constructor(options: EncodeOptions, losses: Loss[]) {
     this.#answer = new Answer(options, losses);
   }
 
@@ -67,7 +67,7 @@ class WholeEncoder implements Encoder {
   readonly #answer: Answer;
   #error: AnswerError | undefined;
 
-  constructor(options: AnswerOptions, losses: Loss[]) {
+  constructor(options: EncodeOptions, losses: Loss[]) {
     this.#answer = new Answer(options, losses);
   }
 
