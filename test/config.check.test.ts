@@ -120,14 +120,14 @@ describe("what is printed", () => {
 
   function printed(environment: Readonly<Record<string, string>>, files: Readonly<Record<string, string>>): string {
     const readFile = (path: string) => {
-      const content = files[path.slice("/work/".length)];
+      const content = files[path.slice("/home/gateway/".length)];
       if (content === undefined) throw Object.assign(new Error("no such file"), { code: "ENOENT" });
       return content;
     };
     const { config } = loadConfig({
       arguments: ["check"],
       environment,
-      folder: "/work",
+      folder: "/home/gateway",
       kinds: providerKinds,
       readFile,
     });

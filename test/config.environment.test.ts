@@ -163,9 +163,9 @@ describe("where it listens", () => {
 
 describe("the ledger's folder and the log's level", () => {
   test("the variable comes before the file, and begins where it is started", () => {
-    expect(config().data).toBe("/work/.sluice");
-    expect(config({}, [], "data: ledger").data).toBe("/work/ledger");
-    expect(config({ SLUICE_DATA: "mine" }, [], "data: ledger").data).toBe("/work/mine");
+    expect(config().data).toBe("/home/gateway/.sluice");
+    expect(config({}, [], "data: ledger").data).toBe("/home/gateway/ledger");
+    expect(config({ SLUICE_DATA: "mine" }, [], "data: ledger").data).toBe("/home/gateway/mine");
     expect(config({ SLUICE_DATA: "/var/lib/sluice" }).data).toBe("/var/lib/sluice");
   });
 
@@ -256,11 +256,11 @@ function loaded(
   files: Readonly<Record<string, string>> = {},
 ): LoadedConfig {
   const readFile = (path: string) => {
-    const content = path === "/work/sluice.yaml" ? text : files[path.slice("/work/".length)];
+    const content = path === "/home/gateway/sluice.yaml" ? text : files[path.slice("/home/gateway/".length)];
     if (content === undefined) throw Object.assign(new Error("no such file"), { code: "ENOENT" });
     return content;
   };
-  return loadConfig({ arguments: arguments_, environment, folder: "/work", kinds: providerKinds, readFile });
+  return loadConfig({ arguments: arguments_, environment, folder: "/home/gateway", kinds: providerKinds, readFile });
 }
 
 function config(...given: Parameters<typeof loaded>): Config {

@@ -11,7 +11,7 @@ describe("a file", () => {
     expect(load("# nothing yet\n\n---\n")).toEqual(defaults);
     expect(defaults).toMatchObject({
       listen: { host: "127.0.0.1", port: 8787 },
-      data: "/work/.sluice",
+      data: "/home/gateway/.sluice",
       log: { level: "info" },
       policy: { default: "cheapest-task" },
       ledger: { whenUnavailable: "refuse" },
@@ -49,7 +49,7 @@ describe("a file", () => {
     expect(read).toEqual(["/etc/sluice/gateway.yaml", "/etc/sluice/secrets/openai"]);
     expect(config.data).toBe("/etc/sluice/ledger");
     const without = loaded({ arguments: ["--config", "/etc/sluice/gateway.yaml"], readFile: () => "" });
-    expect(without.config.data).toBe("/work/.sluice");
+    expect(without.config.data).toBe("/home/gateway/.sluice");
   });
 });
 
@@ -259,7 +259,7 @@ function loaded(given: {
   readonly environment?: Readonly<Record<string, string>>;
   readonly readFile: (path: string) => string;
 }) {
-  return loadConfig({ arguments: [], environment: {}, folder: "/work", kinds: providerKinds, ...given });
+  return loadConfig({ arguments: [], environment: {}, folder: "/home/gateway", kinds: providerKinds, ...given });
 }
 
 function load(
