@@ -10,7 +10,7 @@ import { usdText, type PicoUsd, type Price } from "./usage.ts";
 
 /** A configured provider: the kind's ways, and this instance's addresses and credential. */
 export interface ProviderInstance {
-  /** The config's key ("openai", "vllm-eu"): the first part of a target's name. */
+  /** The config's key ("eu", "gpu-2"): the first part of a target's name. */
   readonly name: string;
   readonly provider: Provider;
   readonly settings: ProviderSettings;
