@@ -2,6 +2,7 @@
  * The line: what happens to a call, in order. Each result is the next call's argument; nothing below calls back up.
  */
 import { randomUUID } from "node:crypto";
+import { headerText, retryHeaders, upstreamHeaders } from "./answer-headers.ts";
 import {
   firstAnswer,
   type AttemptDependencies,
@@ -419,44 +420,4 @@ function isOn(header: string | null): boolean {
 function idAt(ms: number): string {
   const time = Math.max(0, Math.floor(ms)).toString(16).padStart(12, "0");
   return `${time.slice(0, 8)}-${time.slice(8)}-7${randomUUID().slice(15)}`;
-}
-
-/** Answer headers of any provider that a client may need; the rest may describe our account or our network. */
-const COMMON_ANSWER_HEADERS: readonly string[] = [
-  "retry-after",
-  "retry-after-ms",
-  "x-should-retry",
-  "x-request-id",
-  "request-id",
-];
-
-function upstreamHeaders(
-  headers: Readonly<Record<string, string | string[] | undefined>>,
-  allowed: readonly string[],
-): Record<string, string> {
-  const passed: Record<string, string> = {};
-  for (const [name, value] of Object.entries(headers)) {
-    if (value === undefined) continue;
-    if (
-      COMMON_ANSWER_HEADERS.includes(name) ||
-      allowed.some((own) => (own.endsWith("*") ? name.startsWith(own.slice(0, -1)) : name === own))
-    ) {
-      passed[name] = Array.isArray(value) ? value.join(", ") : value;
-    }
-  }
-  return passed;
-}
-
-/** Every 429 that may be tried again says when; one that may not says so. */
-function retryHeaders(error: GatewayError): Record<string, string> {
-  // Waiting mends neither, and clients that try again by the status alone would try for nothing.
-  if (error.kind === "quota-exhausted" || error.kind === "upstream-credential") return { "x-should-retry": "false" };
-  if (error.retryAfterMs !== undefined)
-    return { "retry-after": String(Math.max(1, Math.ceil(error.retryAfterMs / 1000))) };
-  return error.status === 429 ? { "retry-after": "1" } : {};
-}
-
-/** Readable in any header; names of models may be anything, half a surrogate pair included. */
-function headerText(text: string): string {
-  return text.toWellFormed().replace(/[^\x21-\x7e]/gu, (character) => encodeURIComponent(character));
 }
