@@ -33,11 +33,11 @@ export const sandbox: Provider = {
     return { ...openai.headers(clientHeaders, keyed), ...anthropic.headers(clientHeaders, keyed) };
   },
   answerHeaders: SIMULATED.flatMap((provider) => provider.answerHeaders ?? []),
-  quirks(dialect, body, record) {
+  quirks(dialect, body, record, call) {
     // The name in a client's body may have our own in front of it: a model that nobody knows has no quirks.
     if (record === undefined) return [];
     const provider = simulated(record.id, record);
-    const edits = provider.quirks?.(dialect, body, record) ?? [];
+    const edits = provider.quirks?.(dialect, body, record, call) ?? [];
     // This kind asks for usage in streams, as most of the simulated ones need it; who refuses the question is not asked.
     return provider.asksStreamUsage || !provider.dialects(record.id, record).includes(dialect)
       ? edits

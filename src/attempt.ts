@@ -8,6 +8,7 @@ import type { Boundary } from "./cache/boundary.ts";
 import type { AnswerError, ChatEvent, Loss } from "./chat.ts";
 import type { Bindings } from "./binding.ts";
 import type { Breakers } from "./breaker.ts";
+import { callFacts } from "./call-facts.ts";
 import type { Dialect } from "./dialects/dialect.ts";
 import { GatewayError, mayRetrySame } from "./errors.ts";
 import type { Exchange } from "./exchange.ts";
@@ -191,7 +192,12 @@ async function tryOnce(
 ): Promise<FirstAnswer | Refusal> {
   const { exchange, settings, signal } = context;
   const { target } = candidate;
-  const made = attempted(() => outgoing(exchange, candidate, dependencies.dialect(candidate.dialect), settings.strict));
+  const made = attempted(() =>
+    outgoing(exchange, candidate, dependencies.dialect(candidate.dialect), {
+      strict: settings.strict,
+      call: callFacts(exchange.caller),
+    }),
+  );
   if (made instanceof GatewayError)
     return { kind: "refused", error: made, candidate, recorded: false, verbatim: undefined };
   const losses = [...made.losses];

@@ -4,10 +4,11 @@
  */
 import { randomUUID } from "node:crypto";
 import type { Bindings } from "./binding.ts";
+import { callFacts } from "./call-facts.ts";
 import type { Dialect } from "./dialects/dialect.ts";
 import { applyEdits } from "./edit.ts";
 import { GatewayError } from "./errors.ts";
-import { authenticate, receive } from "./exchange.ts";
+import { authenticate, receive, type Caller } from "./exchange.ts";
 import type { Call, Setup } from "./gateway.ts";
 import type { Log } from "./log.ts";
 import { readWhole } from "./read.ts";
@@ -46,13 +47,13 @@ export function createKeptAnswers(dependencies: KeptDependencies): KeptAnswers {
   return {
     serve: (call) =>
       told(call, dependencies, async (setup, caller) => {
-        const instance = keeper(call, caller, setup, dependencies.bindings);
+        const instance = keeper(call, caller.name ?? "", setup, dependencies.bindings);
         const body = call.method === "POST" ? await call.body(setup.limits.bodyBytesMax) : undefined;
         const place = { instance, path: `${pathOf(call.dialect, instance)}/${call.id}${call.operation}` };
         await pass(call, place, { method: call.method, body: body?.length === 0 ? undefined : body }, dependencies);
       }),
     count: (call, operation, write) =>
-      told(call, dependencies, async (setup) => {
+      told(call, dependencies, async (setup, caller) => {
         const { dialect } = call;
         const raw = await call.body(setup.limits.bodyBytesMax);
         const { body, request } = receive(raw, dialect, setup.limits);
@@ -70,7 +71,7 @@ export function createKeptAnswers(dependencies: KeptDependencies): KeptAnswers {
         const { instance, model, record } = target;
         const edits = [
           ...dialect.edits(body, { model, askStreamUsage: false }),
-          ...(instance.provider.quirks?.(dialect.name, body, record) ?? []),
+          ...(instance.provider.quirks?.(dialect.name, body, record, callFacts(caller)) ?? []),
         ];
         const place = { instance, path: instance.provider.path(dialect.name, model, record) + operation };
         await pass(call, place, { method: "POST", body: applyEdits(raw, edits) }, dependencies);
@@ -81,12 +82,12 @@ export function createKeptAnswers(dependencies: KeptDependencies): KeptAnswers {
 async function told(
   { dialect, headers, reply }: Call,
   { setup, log }: KeptDependencies,
-  work: (setup: Setup, caller: string) => Promise<void>,
+  work: (setup: Setup, caller: Caller) => Promise<void>,
 ): Promise<void> {
   const id = randomUUID();
   try {
     const current = setup();
-    await work(current, authenticate(headers, current.keys).name ?? "");
+    await work(current, authenticate(headers, current.keys));
   } catch (thrown) {
     const error = errorOf(thrown);
     if (error.kind === "internal") log.error("internal", { exchange: id, message: String(thrown) });

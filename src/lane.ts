@@ -6,6 +6,7 @@ import type { Dialect } from "./dialects/dialect.ts";
 import { applyEdits, type Edit } from "./edit.ts";
 import { GatewayError } from "./errors.ts";
 import type { Exchange } from "./exchange.ts";
+import type { CallFacts } from "./provider.ts";
 import type { Candidate, Target } from "./target.ts";
 
 export interface Outgoing {
@@ -28,24 +29,24 @@ export function outgoing(
   exchange: Exchange,
   { target, named }: Pick<Candidate, "target" | "named">,
   upstreamDialect: Dialect,
-  strict: boolean,
+  { strict, call }: { readonly strict: boolean; readonly call: CallFacts },
 ): Outgoing {
   const { record } = target;
   const asSaid = named || record === undefined || upstreamDialect.refuses?.(exchange.request, record) !== true;
   const made =
     upstreamDialect.name === exchange.dialect.name && asSaid
-      ? edited(exchange, target)
-      : written(exchange, target, upstreamDialect);
+      ? edited(exchange, target, call)
+      : written(exchange, target, upstreamDialect, call);
   if (strict && made.losses.length > 0) throw strictRefusal(made.losses, target, upstreamDialect.name);
   return made;
 }
 
-function edited(exchange: Exchange, target: Target): Outgoing {
+function edited(exchange: Exchange, target: Target, call: CallFacts): Outgoing {
   const { dialect, body, raw, request } = exchange;
   const { provider } = target.instance;
   const edits = [
     ...dialect.edits(body, { model: target.model, askStreamUsage: request.stream && provider.asksStreamUsage }),
-    ...(provider.quirks?.(dialect.name, body, target.record) ?? []),
+    ...(provider.quirks?.(dialect.name, body, target.record, call) ?? []),
   ];
   return {
     lane: "same",
@@ -56,11 +57,11 @@ function edited(exchange: Exchange, target: Target): Outgoing {
   };
 }
 
-function written(exchange: Exchange, target: Target, dialect: Dialect): Outgoing {
+function written(exchange: Exchange, target: Target, dialect: Dialect, call: CallFacts): Outgoing {
   const losses: Loss[] = [];
   const body = dialect.writeRequest(exchange.request, { model: target.model, record: target.record }, losses);
   const plain = Buffer.from(JSON.stringify(body));
-  const edits = target.instance.provider.quirks?.(dialect.name, body, target.record) ?? [];
+  const edits = target.instance.provider.quirks?.(dialect.name, body, target.record, call) ?? [];
   return {
     lane: "translated",
     dialect,

@@ -14,6 +14,14 @@ export interface ProviderSettings {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+/** What of a call, besides its body, decides how a provider is to be asked. */
+export interface CallFacts {
+  /** Keeps this tenant's cache entries apart from others' at a server that keeps all in one; `undefined`: there is one tenant only. */
+  readonly cacheSalt: string | undefined;
+  /** How large a window to ask for, in the model's tokens, where each call says it; `undefined`: as the server has it. */
+  readonly contextTokens: number | undefined;
+}
+
 export interface Provider {
   /** The kind's name: `openai`, `anthropic`, … The instance's own name is the config's key. */
   readonly kind: string;
@@ -46,8 +54,8 @@ export interface Provider {
   headers(clientHeaders: Headers, settings: ProviderSettings): Record<string, string>;
   /** Names of answer headers that may reach the client besides the common ones. */
   readonly answerHeaders?: readonly string[];
-  /** Changes to a body of `dialect` that this provider insists on, each listed. Pure; same body, same edits. */
-  quirks?(dialect: DialectName, body: JsonObject, model: ModelRecord | undefined): readonly Edit[];
+  /** Changes to a body of `dialect` that this provider insists on, each listed. Pure; same body and facts, same edits. */
+  quirks?(dialect: DialectName, body: JsonObject, model: ModelRecord | undefined, call: CallFacts): readonly Edit[];
   /** Whether `stream_options.include_usage` must be sent to get usage in a stream (false: it always comes, or the field is refused). */
   readonly asksStreamUsage: boolean;
   /** What an absent cached-token count means: `zero` (documented to be absent when nothing was cached) or `unknown`. */

@@ -10,6 +10,7 @@ import type { JsonObject } from "../src/chat.ts";
 import { outgoing } from "../src/lane.ts";
 import { createModelTable } from "../src/models.ts";
 import { richRequest } from "./conformance/rich.ts";
+import { NO_FACTS } from "./made-target.ts";
 
 const TABLE = createModelTable();
 const CLIENTS = { "openai-chat": "chat", "anthropic-messages": "messages" } as const;
@@ -64,7 +65,7 @@ function writtenFor(client: string, body: JsonObject, kind: string, model: strin
       named: true,
     },
     upstream,
-    false,
+    { strict: false, call: NO_FACTS },
   );
   return { lane, dialect: upstream.name, losses, body: JSON.parse(Buffer.from(bytes).toString("utf8")) as unknown };
 }

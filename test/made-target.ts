@@ -3,10 +3,13 @@ import { providerKinds } from "../providers/index.ts";
 import type { ChatRequest, Message } from "../src/chat.ts";
 import { priceAt, type ModelRecord } from "../src/model.ts";
 import { createModelTable, type ModelOverrides } from "../src/models.ts";
-import type { ProviderSettings } from "../src/provider.ts";
+import type { CallFacts, ProviderSettings } from "../src/provider.ts";
 import { createTargets, type Candidate, type Target, type Targets, type TargetsConfig } from "../src/target.ts";
 
 export const NOW_MS: number = Date.parse("2026-11-22T12:00:00Z");
+
+/** A call of the only tenant. */
+export const NO_FACTS: CallFacts = { cacheSalt: undefined, contextTokens: undefined };
 
 /** One user message, unless said otherwise. */
 export function request(given: Partial<ChatRequest> = {}): ChatRequest {

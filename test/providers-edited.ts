@@ -4,6 +4,7 @@ import { applyEdits } from "../src/edit.ts";
 import type { ModelRecord } from "../src/model.ts";
 import { createModelTable } from "../src/models.ts";
 import type { Provider } from "../src/provider.ts";
+import { NO_FACTS } from "./made-target.ts";
 
 export interface Edited {
   readonly body: JsonObject;
@@ -24,7 +25,7 @@ export function recordOf(model: string | undefined): ModelRecord | undefined {
 
 export function edited(provider: Provider, dialect: string, body: JsonObject, record: ModelRecord | undefined): Edited {
   const raw = Buffer.from(JSON.stringify(body));
-  const edits = provider.quirks?.(dialect, body, record) ?? [];
+  const edits = provider.quirks?.(dialect, body, record, NO_FACTS) ?? [];
   const bytes = applyEdits(raw, edits);
   return {
     body: JSON.parse(Buffer.from(bytes).toString("utf8")) as JsonObject,

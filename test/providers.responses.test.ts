@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { openai } from "../providers/openai.ts";
 import type { JsonObject } from "../src/chat.ts";
 import { applyEdits } from "../src/edit.ts";
-import { request } from "./made-target.ts";
+import { NO_FACTS, request } from "./made-target.ts";
 import { recordOf } from "./providers-edited.ts";
 
 const NAME = "openai-responses";
@@ -43,7 +43,7 @@ describe("a body of Responses", () => {
       ["prompt_cache_breakpoint"],
     ],
   ])("is without %s", (_what, model, sent, arrived, losses) => {
-    const edits = openai.quirks?.(NAME, sent, recordOf(model)) ?? [];
+    const edits = openai.quirks?.(NAME, sent, recordOf(model), NO_FACTS) ?? [];
     expect(JSON.parse(Buffer.from(applyEdits(Buffer.from(JSON.stringify(sent)), edits)).toString())).toEqual(arrived);
     expect(edits.flatMap(({ loss }) => loss ?? [])).toEqual(losses);
   });
@@ -56,7 +56,7 @@ describe("a body of Responses", () => {
   ])("of %s in the model's own words stays the same buffer: %j", (model, sent) => {
     const raw = Buffer.from(JSON.stringify(sent));
     const record = model === undefined ? undefined : recordOf(model);
-    expect(applyEdits(raw, openai.quirks?.(NAME, sent, record) ?? [])).toBe(raw);
+    expect(applyEdits(raw, openai.quirks?.(NAME, sent, record, NO_FACTS) ?? [])).toBe(raw);
   });
 });
 
