@@ -41,7 +41,7 @@ export async function answered(
     await serve({
       headers: context.req.raw.headers,
       search: searchOf(context.req.url),
-      body: (bodyBytesMax) => readNodeBody(incoming, bodyBytesMax),
+      body: (bound) => readNodeBody(incoming, bound),
       reply: nodeReply(outgoing),
     });
     return RESPONSE_ALREADY_SENT;
@@ -51,7 +51,7 @@ export async function answered(
   void serve({
     headers: request.headers,
     search: searchOf(request.url),
-    body: (bodyBytesMax) => readFetchBody(request, bodyBytesMax),
+    body: (bound) => readFetchBody(request, bound),
     reply,
   });
   return response;

@@ -1,5 +1,6 @@
 /** Anthropic's `count_tokens`: its own endpoint's answer where the target is Anthropic's, our estimate elsewhere. */
 import type { Hono } from "hono";
+import type { Admission } from "../src/admission.ts";
 import { anthropicCountTokens } from "../src/dialects/anthropic-count-tokens.ts";
 import { GatewayError } from "../src/errors.ts";
 import { authenticate, receive } from "../src/exchange.ts";
@@ -11,22 +12,30 @@ import { answered, type Bindings, type Incoming } from "./call.ts";
 /** In percent: nine of ten counts of recorded prompts of 200 tokens and more are at least so close (`test/tokens.recordings.test.ts`). */
 const WITHIN_PERCENT = 33;
 
-export function countTokensRoutes(app: Hono<Bindings>, gateway: Gateway, setup: () => Setup, prefix: string): void {
-  app.post(`${prefix}/v1/messages/count_tokens`, (context) =>
-    answered(context, (call) => count(call, gateway, setup())),
-  );
+export interface CountDependencies {
+  readonly gateway: Gateway;
+  readonly admission: Admission;
+  readonly setup: () => Setup;
+}
+
+export function countTokensRoutes(app: Hono<Bindings>, dependencies: CountDependencies, prefix: string): void {
+  app.post(`${prefix}/v1/messages/count_tokens`, (context) => answered(context, (call) => count(call, dependencies)));
 }
 
 /** What is wrong with a call is the line's to say and to record: it meets the same there. */
-async function count(call: Incoming, gateway: Gateway, setup: Setup): Promise<void> {
+async function count(call: Incoming, { gateway, admission, setup: current }: CountDependencies): Promise<void> {
+  const setup = current();
   const dialect = anthropicCountTokens;
   const serve = (body: Incoming["body"]) => gateway.serve({ ...call, dialect, body });
-  if (gateway.draining || !isKnown(call.headers, setup)) return serve(call.body);
+  if (admission.draining || !isKnown(call.headers, setup)) return serve(call.body);
+  const admitted = admission.enter();
   let raw: Uint8Array;
   try {
-    raw = await call.body(setup.limits.bodyBytesMax);
+    raw = await call.body(admitted.body);
   } catch (error) {
     return serve(() => Promise.reject(error));
+  } finally {
+    admitted.leave();
   }
   const inputTokens = estimated(raw, setup);
   if (inputTokens === undefined) return serve(() => Promise.resolve(raw));

@@ -2,6 +2,7 @@
  * Every path of the gateway. Adding one: a file beside this one, and a line here.
  */
 import { Hono, type MiddlewareHandler } from "hono";
+import type { Admission } from "../src/admission.ts";
 import { GatewayError } from "../src/errors.ts";
 import { authenticate } from "../src/exchange.ts";
 import type { Gateway, Setup } from "../src/gateway.ts";
@@ -25,6 +26,7 @@ import { spendRoute } from "./spend.ts";
 
 export interface RouteDependencies {
   readonly gateway: Gateway;
+  readonly admission: Admission;
   readonly kept: KeptAnswers;
   readonly ledger: Ledger;
   readonly metrics: Metrics;
@@ -33,18 +35,18 @@ export interface RouteDependencies {
 
 /** @example createApp(dependencies).request("/healthz") */
 export function createApp(dependencies: RouteDependencies): Hono<Bindings> {
-  const { gateway, kept, ledger, metrics, setup } = dependencies;
+  const { admission, ledger, metrics, setup } = dependencies;
   const app = new Hono<Bindings>();
   // The surfaces of the dialects ask for the key themselves: their refusals are in their own words and on the ledger.
   for (const path of ["/v1/models", "/v1/models/*", "/sluice/*", "/metrics"]) app.use(path, keyed(setup));
   for (const prefix of PREFIXES)
     app.use(`${prefix}/v1/models/*`, keyed(setup)).use(`${prefix}/v1/models`, keyed(setup));
-  surfaces(app, gateway, kept, setup);
+  surfaces(app, dependencies);
   for (const prefix of ["", ...PREFIXES]) modelsRoutes(app, setup, prefix);
   app.route("/", attemptsRoute(ledger));
   app.route("/", spendRoute(ledger));
   app.route("/", metricsRoute(metrics));
-  app.route("/", healthRoutes({ isReady: () => !gateway.draining && ledger.isAvailable }));
+  app.route("/", healthRoutes({ isReady: () => !admission.draining && ledger.isAvailable }));
   app.get("/", (context) =>
     context.text("Sluice, an inference gateway. Point your SDK's base URL here; see /v1/models.\n"),
   );
@@ -65,7 +67,8 @@ export function createApp(dependencies: RouteDependencies): Hono<Bindings> {
 /** Under these each API is served as at its official path: for clients of several that share one host. */
 const PREFIXES = ["/openai", "/anthropic", "/mistral"] as const;
 
-function surfaces(app: Hono<Bindings>, gateway: Gateway, kept: KeptAnswers, setup: () => Setup): void {
+function surfaces(app: Hono<Bindings>, dependencies: RouteDependencies): void {
+  const { gateway, kept, setup } = dependencies;
   for (const prefix of ["", "/openai"]) {
     openaiChatRoutes(app, gateway, prefix);
     openaiResponsesRoutes(app, gateway, kept, prefix);
@@ -73,7 +76,7 @@ function surfaces(app: Hono<Bindings>, gateway: Gateway, kept: KeptAnswers, setu
   }
   for (const prefix of ["", "/anthropic"]) {
     anthropicMessagesRoutes(app, gateway, prefix);
-    countTokensRoutes(app, gateway, setup, prefix);
+    countTokensRoutes(app, dependencies, prefix);
   }
   mistralRoutes(app, gateway, "/mistral");
   for (const prefix of ["", "/ollama"]) {

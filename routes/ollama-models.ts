@@ -50,8 +50,11 @@ function listed({ id, ownedBy, createdSeconds }: ReturnType<Setup["targets"]["li
   };
 }
 
-async function shown(context: Context<Bindings>, { targets, limits }: Setup): Promise<object> {
-  const name = nameIn(await readFetchBody(context.req.raw, limits.bodyBytesMax));
+/** A model's name, and options that nobody has. */
+const NAME_BYTES_MAX = 64 * 1024;
+
+async function shown(context: Context<Bindings>, { targets }: Setup): Promise<object> {
+  const name = nameIn(await readFetchBody(context.req.raw, { bytesMax: NAME_BYTES_MAX, hold: () => {} }));
   const { targets: named } = targets.resolve(name);
   // Of an alias or `auto`, what the first would do.
   const [first] = named;

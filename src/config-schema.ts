@@ -21,6 +21,7 @@ export interface ConfigSections {
   readonly breaker: { readonly failures: number; readonly windowMs: number; readonly restMs: number };
   readonly limits: {
     readonly bodyBytesMax: number;
+    readonly bodiesBytesMax: number;
     readonly jsonDepthMax: number;
     readonly headerBytesMax: number;
     readonly concurrency: number;
@@ -242,6 +243,11 @@ export const configFile: z.ZodType<ConfigFile> = z.strictObject({
       bodyBytesMax: count
         .default(32 * 1024 * 1024)
         .describe("Lower on small machines: every call may hold so much. Providers take 32 MB."),
+      bodiesBytesMax: count
+        .default(512 * 1024 * 1024)
+        .describe(
+          "All bodies that are held at the same time; who would go over it is told to come back. Reading one takes about three times its size.",
+        ),
       jsonDepthMax: count.default(200).describe("How deep a body may be nested."),
       headerBytesMax: count.default(32 * 1024).describe("All request headers together. A change needs a restart."),
       concurrency: count

@@ -2,6 +2,7 @@
  * One client call: who calls, its bytes read once and bounded, parsed, and read.
  */
 import { hash, timingSafeEqual } from "node:crypto";
+import type { BodyBound } from "./admission.ts";
 import type { IncomingMessage } from "node:http";
 import type { ChatRequest, JsonObject } from "./chat.ts";
 import type { Dialect } from "./dialects/dialect.ts";
@@ -55,7 +56,6 @@ export function asked({ id, dialect, receivedAtMs, startedAt, request }: Exchang
 }
 
 export interface ReceiveLimits {
-  readonly bodyBytesMax: number;
   readonly jsonDepthMax: number;
 }
 
@@ -178,22 +178,27 @@ function requireLoopback(name: string, value: string | null): void {
 /**
  * The whole body of a Node request.
  *
- * @throws GatewayError `too-large` as soon as it is known to be; `canceled` when the client leaves before the end.
+ * @throws GatewayError `too-large` as soon as it is known to be; what the bound says; `canceled` when the client leaves before the end.
  */
-export function readNodeBody(incoming: IncomingMessage, bodyBytesMax: number): Promise<Uint8Array> {
+export function readNodeBody(incoming: IncomingMessage, bound: BodyBound): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     const declared = Number(incoming.headers["content-length"] ?? 0);
-    if (declared > bodyBytesMax) {
-      reject(tooLarge(bodyBytesMax));
+    if (declared > bound.bytesMax) {
+      reject(tooLarge(bound.bytesMax));
       return;
     }
     const chunks: Buffer[] = [];
     let bytes = 0;
     const data = (chunk: Buffer) => {
       bytes += chunk.length;
-      if (bytes <= bodyBytesMax) chunks.push(chunk);
-      // What follows is read and dropped, as far as the reply's `end` allows it: a client that is still sending reads nothing.
-      else settle(() => reject(tooLarge(bodyBytesMax)));
+      try {
+        if (bytes > bound.bytesMax) throw tooLarge(bound.bytesMax);
+        bound.hold(chunk.length);
+        chunks.push(chunk);
+      } catch (error) {
+        // What follows is read and dropped, as far as the reply's `end` allows it: a client that is still sending reads nothing.
+        settle(() => reject(error));
+      }
     };
     const end = () => {
       const [only, ...others] = chunks;
@@ -212,14 +217,15 @@ export function readNodeBody(incoming: IncomingMessage, bodyBytesMax: number): P
   });
 }
 
-/** The whole body of a fetch Request, with the same bound. */
-export async function readFetchBody(request: Request, bodyBytesMax: number): Promise<Uint8Array> {
-  if (Number(request.headers.get("content-length") ?? 0) > bodyBytesMax) throw tooLarge(bodyBytesMax);
+/** The whole body of a fetch Request, with the same bounds. */
+export async function readFetchBody(request: Request, bound: BodyBound): Promise<Uint8Array> {
+  if (Number(request.headers.get("content-length") ?? 0) > bound.bytesMax) throw tooLarge(bound.bytesMax);
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   for await (const chunk of request.body ?? []) {
     bytes += chunk.length;
-    if (bytes > bodyBytesMax) throw tooLarge(bodyBytesMax);
+    if (bytes > bound.bytesMax) throw tooLarge(bound.bytesMax);
+    bound.hold(chunk.length);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);

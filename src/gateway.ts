@@ -2,6 +2,7 @@
  * The line: what happens to a call, in order. Each result is the next call's argument; nothing below calls back up.
  */
 import { randomUUID } from "node:crypto";
+import type { Admission, AdmissionLimits, Admitted, BodyBound } from "./admission.ts";
 import { headerText, retryHeaders, upstreamHeaders } from "./answer-headers.ts";
 import {
   firstAnswer,
@@ -37,6 +38,7 @@ import { rejectedEntry } from "./rejection.ts";
 import { relayStream, relayWhole, type Client } from "./relay.ts";
 import type { Replicas } from "./replicas.ts";
 import type { Reply, ReplyHeaders } from "./reply.ts";
+import type { StrangerRows } from "./stranger-rows.ts";
 import type { Targets } from "./target.ts";
 import { identifyTask, type Task } from "./task.ts";
 import type { Upstream } from "./upstream.ts";
@@ -50,16 +52,18 @@ export interface Setup {
   readonly policies: readonly Policy[];
   readonly defaultPolicy: string;
   readonly attempts: AttemptSettings;
-  readonly limits: ReceiveLimits & { readonly concurrency: number };
+  readonly limits: ReceiveLimits & AdmissionLimits;
 }
 
 export interface GatewayDependencies {
   readonly setup: () => Setup;
+  readonly admission: Admission;
   readonly upstream: Upstream;
   readonly ledger: Ledger;
   readonly bindings: Bindings;
   readonly breakers: Breakers;
   readonly replicas: Replicas;
+  readonly strangerRows: StrangerRows;
   readonly metrics: Metrics;
   readonly log: Log;
   /** Milliseconds since the epoch. */
@@ -74,68 +78,26 @@ export interface Call {
   /** The query string as the client sent it ("?beta=true"), or "". */
   readonly search: string;
   /** The whole body, bounded. @throws GatewayError */
-  readonly body: (bodyBytesMax: number) => Promise<Uint8Array>;
+  readonly body: (bound: BodyBound) => Promise<Uint8Array>;
   readonly reply: Reply;
 }
 
 export interface Gateway {
   /** Answers the call. Never rejects: what goes wrong is told to the client and to the ledger. */
   serve(call: Call): Promise<void>;
-  /** Calls being served. */
-  readonly inFlight: number;
-  /** From now on new calls are refused; resolves when the running ones have ended. */
-  drain(): Promise<void>;
-  readonly draining: boolean;
 }
 
 export function createGateway(dependencies: GatewayDependencies): Gateway {
-  let inFlight = 0;
-  let draining = false;
-  let drained: (() => void) | undefined;
   return {
-    get inFlight() {
-      return inFlight;
-    },
-    get draining() {
-      return draining;
-    },
-    drain() {
-      draining = true;
-      return new Promise((resolve) => {
-        drained = resolve;
-        if (inFlight === 0) resolve();
-      });
-    },
     async serve(call) {
-      const setup = dependencies.setup();
-      const admission = admit(draining, inFlight, setup.limits.concurrency);
-      inFlight += 1;
-      dependencies.metrics.inFlight(inFlight);
+      const admitted = dependencies.admission.enter();
       try {
-        await new Line(call, setup, dependencies).run(admission);
+        await new Line(call, dependencies.setup(), dependencies).run(admitted);
       } finally {
-        inFlight -= 1;
-        dependencies.metrics.inFlight(inFlight);
-        if (draining && inFlight === 0) drained?.();
+        admitted.leave();
       }
     },
   };
-}
-
-/** @returns the reason why the call is not let in, if there is one. */
-function admit(draining: boolean, inFlight: number, concurrency: number): GatewayError | undefined {
-  if (draining)
-    return new GatewayError("shutting-down", "the gateway is shutting down; try another instance", {
-      retryAfterMs: 1_000,
-    });
-  if (inFlight < concurrency) return undefined;
-  return new GatewayError(
-    "busy",
-    `the gateway is serving its limit of ${concurrency} calls at once; try again shortly`,
-    {
-      retryAfterMs: 1_000,
-    },
-  );
 }
 
 /** One call on its way. What is known of it so far is what its answer's headers and its rejection can say. */
@@ -150,6 +112,7 @@ class Line implements Client {
   #gone = false;
   #onGone: () => void = () => this.#cut.abort();
   #caller: Caller = { name: undefined };
+  #known = false;
   #asked: Asked | undefined;
   #task: Task | undefined;
   #target: string | undefined;
@@ -175,26 +138,29 @@ class Line implements Client {
     this.#onGone = listener;
   }
 
-  async run(refused: GatewayError | undefined): Promise<void> {
+  async run(admitted: Admitted): Promise<void> {
     this.#call.reply.onGone(() => {
       this.#gone = true;
       this.#onGone();
     });
     try {
-      if (refused !== undefined) throw refused;
-      await this.#answer(await this.#first());
+      if (admitted.refused !== undefined) throw admitted.refused;
+      const first = await this.#first(admitted.body);
+      admitted.letGo();
+      await this.#answer(first);
     } catch (error) {
       this.#reject(error);
     }
   }
 
   /** Everything up to the first event. What it read is let go with it: a stream may run for an hour after it. */
-  async #first(): Promise<FirstAnswer | Refusal> {
+  async #first(bound: BodyBound): Promise<FirstAnswer | Refusal> {
     const setup = this.#setup;
     const { dialect, headers } = this.#call;
     this.#caller = authenticate(headers, setup.keys);
+    this.#known = true;
     requirePlain(headers);
-    const raw = await this.#call.body(setup.limits.bodyBytesMax);
+    const raw = await this.#call.body(bound);
     const startedAt = performance.now();
     const { body, request } = receive(raw, dialect, setup.limits);
     const exchange: Exchange = {
@@ -374,7 +340,12 @@ class Line implements Client {
   }
 
   #record(error: GatewayError): void {
-    this.#dependencies.ledger.settle(
+    const { strangerRows, metrics, ledger, now } = this.#dependencies;
+    if (!this.#known && !strangerRows.take(now())) {
+      metrics.rejectionUnrecorded();
+      return;
+    }
+    ledger.settle(
       rejectedEntry({
         id: this.#id,
         error,
@@ -384,7 +355,7 @@ class Line implements Client {
         task: this.#task,
         target: this.#target,
         receivedAtMs: this.#receivedAtMs,
-        nowMs: this.#dependencies.now(),
+        nowMs: now(),
       }),
     );
   }

@@ -2,6 +2,7 @@
  * The library surface: a gateway from its parts, without a server, and the interfaces that a plugin implements.
  */
 import { setTimeout as wait } from "node:timers/promises";
+import { createAdmission, type Admission } from "./admission.ts";
 import { createBindings } from "./binding.ts";
 import { createBreakers } from "./breaker.ts";
 import type { Config } from "./config.ts";
@@ -18,6 +19,7 @@ import { policies as ownPolicies } from "./policies/index.ts";
 import type { Policy } from "./policies/policy.ts";
 import type { Provider } from "./provider.ts";
 import { createReplicas } from "./replicas.ts";
+import { createStrangerRows } from "./stranger-rows.ts";
 import { createTargets } from "./target.ts";
 import { createUpstream } from "./upstream.ts";
 
@@ -52,6 +54,7 @@ export interface SluiceOptions {
 
 export interface Sluice {
   readonly gateway: Gateway;
+  readonly admission: Admission;
   readonly kept: KeptAnswers;
   readonly ledger: Ledger;
   readonly metrics: Metrics;
@@ -88,13 +91,19 @@ export async function createSluice(options: SluiceOptions): Promise<Sluice> {
   );
   const bindings = createBindings();
   const replicas = createReplicas(() => config.breaker);
+  const admission = createAdmission(
+    () => setup.limits,
+    (calls) => metrics.inFlight(calls),
+  );
   const gateway = createGateway({
     setup: () => setup,
+    admission,
     upstream,
     ledger,
     bindings,
     breakers,
     replicas,
+    strangerRows: createStrangerRows(),
     metrics,
     log,
     now,
@@ -102,7 +111,8 @@ export async function createSluice(options: SluiceOptions): Promise<Sluice> {
   });
   return {
     gateway,
-    kept: createKeptAnswers({ setup: () => setup, upstream, bindings, replicas, log, now }),
+    admission,
+    kept: createKeptAnswers({ setup: () => setup, admission, upstream, bindings, replicas, log, now }),
     ledger,
     metrics,
     setup: () => setup,

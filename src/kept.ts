@@ -3,6 +3,7 @@
  * would answer them. Nothing of this is billed, so nothing of it is a row in the ledger.
  */
 import { randomUUID } from "node:crypto";
+import type { Admission, Admitted } from "./admission.ts";
 import type { Bindings } from "./binding.ts";
 import { callFacts } from "./call-facts.ts";
 import type { Dialect } from "./dialects/dialect.ts";
@@ -21,6 +22,7 @@ import { UpstreamFailure, type Upstream, type UpstreamAnswer, type UpstreamMetho
 
 export interface KeptDependencies {
   readonly setup: () => Setup;
+  readonly admission: Admission;
   readonly upstream: Upstream;
   readonly bindings: Pick<Bindings, "holder">;
   readonly replicas: Replicas;
@@ -46,16 +48,16 @@ export interface KeptAnswers {
 export function createKeptAnswers(dependencies: KeptDependencies): KeptAnswers {
   return {
     serve: (call) =>
-      told(call, dependencies, async (setup, caller) => {
+      told(call, dependencies, async (setup, caller, { body: bound }) => {
         const instance = keeper(call, caller.name ?? "", setup, dependencies.bindings);
-        const body = call.method === "POST" ? await call.body(setup.limits.bodyBytesMax) : undefined;
+        const body = call.method === "POST" ? await call.body(bound) : undefined;
         const place = { instance, path: `${pathOf(call.dialect, instance)}/${call.id}${call.operation}` };
         await pass(call, place, { method: call.method, body: body?.length === 0 ? undefined : body }, dependencies);
       }),
     count: (call, operation, write) =>
-      told(call, dependencies, async (setup, caller) => {
+      told(call, dependencies, async (setup, caller, { body: bound }) => {
         const { dialect } = call;
-        const raw = await call.body(setup.limits.bodyBytesMax);
+        const raw = await call.body(bound);
         const { body, request } = receive(raw, dialect, setup.limits);
         const { targets } = setup.targets.resolve(request.model);
         const target = targets.find(({ instance, model, record }) =>
@@ -81,18 +83,22 @@ export function createKeptAnswers(dependencies: KeptDependencies): KeptAnswers {
 
 async function told(
   { dialect, headers, reply }: Call,
-  { setup, log }: KeptDependencies,
-  work: (setup: Setup, caller: Caller) => Promise<void>,
+  { setup, admission, log }: KeptDependencies,
+  work: (setup: Setup, caller: Caller, admitted: Admitted) => Promise<void>,
 ): Promise<void> {
   const id = randomUUID();
+  const admitted = admission.enter();
   try {
+    if (admitted.refused !== undefined) throw admitted.refused;
     const current = setup();
-    await work(current, authenticate(headers, current.keys));
+    await work(current, authenticate(headers, current.keys), admitted);
   } catch (thrown) {
     const error = errorOf(thrown);
     if (error.kind === "internal") log.error("internal", { exchange: id, message: String(thrown) });
     if (reply.started) reply.fail(dialect.errorEvent(error, id));
     else tell(reply, error.status, JSON.stringify(dialect.writeError(error, id)), { "x-sluice-exchange": id });
+  } finally {
+    admitted.leave();
   }
 }
 

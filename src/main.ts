@@ -165,12 +165,12 @@ async function stop(
   sandbox: RunningSandbox | undefined,
   log: Log,
 ): Promise<void> {
-  log.info("draining", { calls: sluice.gateway.inFlight });
+  log.info("draining", { calls: sluice.admission.inFlight });
   const late = setTimeout(() => {
-    log.warn("drain-cut", { calls: sluice.gateway.inFlight });
+    log.warn("drain-cut", { calls: sluice.admission.inFlight });
     server.cut();
   }, DRAIN_MS_MAX);
-  await sluice.gateway.drain();
+  await sluice.admission.drain();
   await server.close();
   clearTimeout(late);
   await sluice.close();

@@ -22,6 +22,8 @@ export interface Metrics {
   readonly observe: (entry: LedgerEntry) => void;
   /** One answered call, at the front door. */
   request(dialect: string, status: number, durationSeconds: number, overheadMs: number | undefined): void;
+  /** A call of nobody known, refused without a row of its own. */
+  rejectionUnrecorded(): void;
   /** Calls being served now. */
   inFlight(calls: number): void;
   streamOpened(): void;
@@ -103,6 +105,11 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     buckets: OVERHEAD_SECONDS,
     registers: [registry],
   });
+  const unrecorded = new Counter({
+    name: "sluice_rejections_unrecorded_total",
+    help: "Calls refused before their caller was known, beyond those that get a ledger row.",
+    registers: [registry],
+  });
   const inFlight = new Gauge({ name: "sluice_requests_in_flight", help: "Calls being served.", registers: [registry] });
   const streams = new Gauge({
     name: "sluice_open_streams",
@@ -118,6 +125,7 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
       requestDuration.observe({ dialect }, Math.max(0, durationSeconds));
       if (overheadMs !== undefined) overhead.observe({ dialect }, Math.max(0, overheadMs) / 1000);
     },
+    rejectionUnrecorded: () => unrecorded.inc(),
     inFlight: (calls) => inFlight.set(calls),
     streamOpened: () => streams.inc(),
     streamClosed: () => streams.dec(),

@@ -63,7 +63,7 @@ test.each(lanes)(
     const reader = open(line.url, client.path, { body: client.request({ model: upstream.model, stream: true }) });
     await until(() => reader.status === 200);
     reader.pause();
-    await until(() => line.gateway.sluice.gateway.inFlight === 0);
+    await until(() => line.gateway.sluice.admission.inFlight === 0);
     await until(() => line.upstream(upstream.kind).open === 0);
     expect(await line.gateway.allAttempts()).toMatchObject([{ outcome: "failed", error: "upstream-timeout" }]);
     reader.resume();

@@ -140,7 +140,7 @@ describe.each(wires)("$dialect", (wire) => {
     const answer = await sender.answer;
     expect(answer.status).toBe(413);
     wire.errorIn(answer.text);
-    await until(() => line.gateway.sluice.gateway.inFlight === 0);
+    await until(() => line.gateway.sluice.admission.inFlight === 0);
   });
 
   test("a body of just the size that is allowed is read", async () => {

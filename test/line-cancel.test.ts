@@ -12,7 +12,7 @@ beforeEach(async () => {
 });
 afterEach(() => line.close());
 
-const inFlight = () => line.gateway.sluice.gateway.inFlight;
+const inFlight = () => line.gateway.sluice.admission.inFlight;
 /** Who left must not keep a provider working: two seconds are allowed. */
 const CLOSED_MS = 2_000;
 
@@ -49,7 +49,7 @@ describe.each(wires)("a client of $dialect that leaves", (wire) => {
       // The row is reserved just before the request is handed to the connection that does not come.
       await until(async () => (await gateway.sluice.ledger.attempts({ outcome: "open" })).data.length === 1);
       leaver.leave();
-      await until(() => gateway.sluice.gateway.inFlight === 0, CLOSED_MS);
+      await until(() => gateway.sluice.admission.inFlight === 0, CLOSED_MS);
       expect(await gateway.allAttempts()).toMatchObject([
         { outcome: "canceled", error: "canceled", cost_usd: 0, cost_basis: "not-billed" },
       ]);

@@ -67,7 +67,7 @@ export async function startLine(options: LineOptions = {}): Promise<Line> {
       return all.reduce((sum, upstream) => sum + upstream.requests.length, 0);
     },
     async close() {
-      await until(() => gateway.sluice.gateway.inFlight === 0 && all.every((upstream) => upstream.open === 0));
+      await until(() => gateway.sluice.admission.inFlight === 0 && all.every((upstream) => upstream.open === 0));
       await gateway.close();
       for (const upstream of all) await upstream.close();
       for (const name of Object.keys(named)) expect(gateway.logged.join("")).not.toContain(providerKey(name));

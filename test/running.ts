@@ -62,7 +62,7 @@ export async function startGateway(options: RunningOptions): Promise<RunningGate
     port: 0,
     headerBytesMax: config.limits.headerBytesMax,
   });
-  const idle = () => until(() => sluice.gateway.inFlight === 0);
+  const idle = () => until(() => sluice.admission.inFlight === 0);
   return {
     url: server.url,
     sluice,

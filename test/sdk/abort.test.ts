@@ -79,7 +79,7 @@ let seen = 0;
 
 /** Nothing is open on either side, and the newest exchange is one canceled row that is not free. */
 async function canceledOnce(target: SimulatedTarget): Promise<void> {
-  await until(() => simulation.sandbox.openRequests === 0 && simulation.gateway.sluice.gateway.inFlight === 0);
+  await until(() => simulation.sandbox.openRequests === 0 && simulation.gateway.sluice.admission.inFlight === 0);
   const rows = await simulation.gateway.allAttempts();
   const added = rows.slice(seen);
   seen = rows.length;
