@@ -4,10 +4,11 @@
  * Its own clients' bytes pass as they are, and other dialects are written in its own words. Chat Completions it is told, too: of a
  * request only what OpenAI's clients send and Mistral's schema lacks is touched.
  */
-import type { JsonObject, JsonValue } from "../src/chat.ts";
+import type { ChatRequest, DialectName, JsonObject, JsonValue } from "../src/chat.ts";
 import type { Edit } from "../src/edit.ts";
 import type { ModelRecord } from "../src/model.ts";
 import type { Provider } from "../src/provider.ts";
+import { EMBEDDINGS, forMistral } from "./embeddings.edits.ts";
 import { CHAT, openaiCompatible, withVersion } from "./openai-compatible.ts";
 import { isObject, messagesOf, nineCharacterIds, objectsOf } from "./openai-chat.edits.ts";
 
@@ -24,11 +25,25 @@ export const mistral: Provider = openaiCompatible({
     "mistral-fim": "/fim/completions",
   },
   answerHeaders: ["x-ratelimit-*", "ratelimit*", "mistral-correlation-id", "x-kong-request-id"],
+  prefers,
   // Its streams end with usage in any case; asking for it is refused.
   asksStreamUsage: false,
   absentCacheRead: "zero",
-  quirks: (dialect, body, record) => (dialect === CHAT ? quirks(body, record) : []),
+  quirks(dialect, body, record) {
+    if (dialect === EMBEDDINGS) return forMistral(body);
+    return dialect === CHAT ? quirks(body, record) : [];
+  },
 });
+
+/**
+ * What it thinks is a list of chunks where Chat Completions has text, which their clients do not take ("Invalid JSON response"): a
+ * request to think is told in Mistral's own words, and its answer comes back in OpenAI's.
+ */
+function prefers({ dialect, reasoning }: ChatRequest, record: ModelRecord | undefined): DialectName | undefined {
+  if (dialect !== CHAT) return undefined;
+  const effort = reasoning?.effort ?? record?.reasoning.defaultEffort ?? "none";
+  return effort !== "none" && reasoning?.enabled !== false ? "mistral-chat" : undefined;
+}
 
 function quirks(body: JsonObject, record: ModelRecord | undefined): readonly Edit[] {
   return [
@@ -55,9 +70,9 @@ function renamed(body: JsonObject): readonly Edit[] {
 /** Fields of Chat Completions that Mistral's schema lacks; `true` where leaving them out takes something away from the caller. */
 const UNKNOWN_FIELDS: Readonly<Record<string, boolean>> = {
   stream_options: false,
-  user: false,
-  safety_identifier: false,
-  store: false,
+  user: true,
+  safety_identifier: true,
+  store: true,
   prompt_cache_options: false,
   prompt_cache_retention: false,
   logit_bias: true,

@@ -1,5 +1,6 @@
 /** Ollama, on its native API: its OpenAI-compatible endpoint ignores what it does not know, and cuts prompts to their end in silence. */
-import type { DialectName } from "../src/chat.ts";
+import type { DialectName, JsonObject, JsonValue } from "../src/chat.ts";
+import type { Edit } from "../src/edit.ts";
 import type { Provider } from "../src/provider.ts";
 
 const PORT = "11434";
@@ -7,6 +8,7 @@ const PATHS: Readonly<Record<DialectName, string>> = {
   "ollama-chat": "/api/chat",
   "ollama-generate": "/api/generate",
   "ollama-embed": "/api/embed",
+  "ollama-embeddings": "/api/embeddings",
 };
 
 export const ollama: Provider = {
@@ -18,7 +20,7 @@ export const ollama: Provider = {
   modelsPath: "/v1/models",
   // Its own memory, token by token; it cannot be told which tool to call.
   modelDefaults: { cache: { kind: "local", stepTokens: 1 }, forcedTools: false },
-  dialects: () => ["ollama-chat", "ollama-generate", "ollama-embed"],
+  dialects: () => ["ollama-chat", "ollama-generate", "ollama-embed", "ollama-embeddings"],
   path: (dialect) => PATHS[dialect] ?? "/api/chat",
   headers: (_clientHeaders, settings) => ({
     ...(settings.apiKey === undefined ? {} : { authorization: `Bearer ${settings.apiKey}` }),
@@ -29,7 +31,37 @@ export const ollama: Provider = {
   absentCacheRead: "unknown",
   // What cannot be told not to (`truncate: false`) does it, and so does every version unless it is told. Who asks for it knows.
   truncatesSilently: (body) => body["truncate"] !== true,
+  sizesWindow: () => true,
+  windowOf: (body) => numberIn(optionsOf(body)?.["num_ctx"]),
+  quirks: (dialect, body, _record, { contextTokens }) =>
+    CONVERSES.has(dialect) ? [...untruncated(body), ...windowed(body, contextTokens)] : [],
 };
+
+const CONVERSES: ReadonlySet<DialectName> = new Set(["ollama-chat", "ollama-generate"]);
+
+/** A cut that nobody asked for is an error, and in a stream it has to be one before the stream begins. */
+function untruncated({ truncate }: JsonObject): readonly Edit[] {
+  return truncate === undefined || truncate === null ? [{ op: "set", path: ["truncate"], value: false }] : [];
+}
+
+function windowed(body: JsonObject, contextTokens: number | undefined): readonly Edit[] {
+  if (contextTokens === undefined) return [];
+  const said = body["options"];
+  if (said === undefined || said === null) return [{ op: "set", path: ["options"], value: { num_ctx: contextTokens } }];
+  const options = optionsOf(body);
+  // What is no options at all the server refuses in its own words.
+  if (options === undefined || numberIn(options["num_ctx"]) !== undefined) return [];
+  return [{ op: "set", path: ["options", "num_ctx"], value: contextTokens }];
+}
+
+function optionsOf(body: JsonObject): JsonObject | undefined {
+  const said = body["options"];
+  return typeof said === "object" && said !== null && !Array.isArray(said) ? (said as JsonObject) : undefined;
+}
+
+function numberIn(value: JsonValue | undefined): number | undefined {
+  return typeof value === "number" && value > 0 ? value : undefined;
+}
 
 /** `OLLAMA_HOST` is what the server listens on: a scheme, the port, or a host one could call may be missing. */
 function hostUrl(given: string): string {

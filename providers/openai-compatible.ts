@@ -1,6 +1,7 @@
 /** The factory for providers that speak OpenAI's Chat Completions: what they have in common, each difference a property. */
 import type { DialectName } from "../src/chat.ts";
 import type { Provider } from "../src/provider.ts";
+import { EMBEDDINGS, forOpenai } from "./embeddings.edits.ts";
 
 /** What a provider of this family says of itself; everything but the first two has a usual answer. */
 export interface OpenaiCompatible extends Partial<
@@ -41,6 +42,7 @@ export function openaiCompatible(own: OpenaiCompatible): Provider {
     asksStreamUsage: true,
     absentCacheRead: "unknown",
     answerHeaders: ["x-ratelimit-*"],
+    quirks: (dialect, body) => (dialect === EMBEDDINGS ? forOpenai(body) : []),
     ...provider,
     dialects,
     path: (dialect) => paths[dialect] ?? PATHS[CHAT] ?? "",

@@ -2,6 +2,7 @@
 import type { ChatRequest, DialectName } from "../src/chat.ts";
 import type { ModelRecord } from "../src/model.ts";
 import type { Provider } from "../src/provider.ts";
+import { EMBEDDINGS, forOpenai } from "./embeddings.edits.ts";
 import { withoutEmptyCalls, withoutThoughts } from "./openai-chat.history.ts";
 import { CHAT, openaiCompatible, PATHS } from "./openai-compatible.ts";
 import { chatGeneration, responsesGeneration } from "./openai.generation.ts";
@@ -24,6 +25,8 @@ export const openai: Provider = openaiCompatible({
         return [...withoutThoughts(body), ...withoutEmptyCalls(body), ...chatGeneration(body, record)];
       case RESPONSES:
         return responsesGeneration(body, record);
+      case EMBEDDINGS:
+        return forOpenai(body);
       default:
         return [];
     }

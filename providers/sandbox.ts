@@ -2,6 +2,7 @@
  * The simulator that stands in for the real ones: each model is spoken to as its own provider would be, quirks included, so that
  * what works here works there.
  */
+import type { DialectName } from "../src/chat.ts";
 import type { ModelRecord } from "../src/model.ts";
 import type { Provider } from "../src/provider.ts";
 import { anthropic } from "./anthropic.ts";
@@ -34,9 +35,10 @@ export const sandbox: Provider = {
   },
   answerHeaders: SIMULATED.flatMap((provider) => provider.answerHeaders ?? []),
   quirks(dialect, body, record, call) {
-    // The name in a client's body may have our own in front of it: a model that nobody knows has no quirks.
-    if (record === undefined) return [];
-    const provider = simulated(record.id, record);
+    // The name in a client's body may have our own in front of it: a model that nobody knows has the quirks of who speaks so.
+    const provider = record === undefined ? onlySpeaker(dialect) : simulated(record.id, record);
+    if (provider === undefined) return [];
+    if (record === undefined) return provider.quirks?.(dialect, body, record, call) ?? [];
     const edits = provider.quirks?.(dialect, body, record, call) ?? [];
     // This kind asks for usage in streams, as most of the simulated ones need it; who refuses the question is not asked.
     return provider.asksStreamUsage || !provider.dialects(record.id, record).includes(dialect)
@@ -46,7 +48,16 @@ export const sandbox: Provider = {
   asksStreamUsage: true,
   // One of the simulated ones does not tell, and silence is not zero; the others always tell.
   absentCacheRead: "unknown",
+  truncatesSilently: (body, model, record) =>
+    simulated(model, record).truncatesSilently?.(body, model, record) === true,
+  sizesWindow: (model, record) => simulated(model, record).sizesWindow?.(model, record) === true,
+  windowOf: (body) => ollama.windowOf?.(body),
 };
+
+/** A dialect that several have does not tell which of them is simulated. */
+function onlySpeaker(dialect: DialectName): Provider | undefined {
+  return ollama.dialects("", undefined).includes(dialect) ? ollama : undefined;
+}
 
 /** Open weights are named as on their hub, with an owner, or as Ollama does, with a tag; what nobody knows is answered as OpenAI would. */
 function simulated(model: string, record: ModelRecord | undefined): Provider {

@@ -7,6 +7,7 @@
 import type { Boundary } from "./cache/boundary.ts";
 import type { AnswerError, ChatEvent, Loss } from "./chat.ts";
 import type { Bindings } from "./binding.ts";
+import { leanings } from "./bound.ts";
 import type { Breakers } from "./breaker.ts";
 import { callFacts } from "./call-facts.ts";
 import type { Dialect } from "./dialects/dialect.ts";
@@ -17,7 +18,7 @@ import type { Ledger, LedgerEntry, Reservation } from "./ledger.ts";
 import type { Log } from "./log.ts";
 import { Meter } from "./meter.ts";
 import type { Decision } from "./policies/policy.ts";
-import type { Replicas } from "./replicas.ts";
+import type { Replicas, Visit } from "./replicas.ts";
 import { decoded, readWhole, StreamReader, watched, type Piece } from "./read.ts";
 import type { Candidate } from "./target.ts";
 import type { Task } from "./task.ts";
@@ -25,6 +26,7 @@ import { certainPromptTokens, PROMPT_TRUNCATED, truncated } from "./truncation.t
 import { errorSaid, isPassable, retryAfter } from "./upstream-error.ts";
 import { promptTokens } from "./usage.ts";
 import { UpstreamFailure, type Deadlines, type Upstream, type UpstreamAnswer, type UpstreamBody } from "./upstream.ts";
+import type { CallWindow, Windows } from "./windows.ts";
 
 export interface AttemptSettings {
   readonly attemptsMax: number;
@@ -43,6 +45,7 @@ export interface AttemptDependencies {
   readonly bindings: Bindings;
   readonly breakers: Breakers;
   readonly replicas: Replicas;
+  readonly windows: Windows;
   readonly log: Pick<Log, "warn">;
   readonly now: () => number;
   /** Rejects when the signal aborts. */
@@ -192,32 +195,43 @@ async function tryOnce(
 ): Promise<FirstAnswer | Refusal> {
   const { exchange, settings, signal } = context;
   const { target } = candidate;
+  const ownBody = candidate.dialect === exchange.dialect.name ? exchange.body : {};
+  const asked = { request: exchange.request, candidate, body: ownBody };
+  const window = dependencies.windows.ask(asked, dependencies.now());
   const made = attempted(() =>
     outgoing(exchange, candidate, dependencies.dialect(candidate.dialect), {
       strict: settings.strict,
-      call: callFacts(exchange.caller),
+      call: callFacts(exchange.caller, window?.tokens),
     }),
   );
   if (made instanceof GatewayError)
     return { kind: "refused", error: made, candidate, recorded: false, verbatim: undefined };
   const losses = [...made.losses];
   const reservation = reservationOf(context, candidate, made, attempt.number, dependencies.now());
+  const visit = dependencies.replicas.place(
+    { instance: target.instance, model: target.model, boundary: context.boundary },
+    dependencies.now(),
+  );
+  const { baseUrl } = visit;
   const meter = new Meter({
     reservation,
     candidate,
+    visit,
     boundary: context.boundary,
     bindings: dependencies.bindings,
-    kept: made.lane === "same" && made.dialect.keepsAnswers === true ? (exchange.request.continues ?? []) : undefined,
+    // What only the client's own dialect can name was found only where that was spoken.
+    leansOn: made.lane === "same" ? leanings(exchange.request) : [],
+    keepsAnswer: made.lane === "same" && made.dialect.keepsAnswers === true,
     losses,
     certainPromptTokens: certainPromptTokens(exchange.request, candidate, made.lane === "same" ? exchange.body : {}),
     overheadMs: performance.now() - exchange.startedAt - attempt.theirsMs,
-    settle: settlerOf(dependencies),
+    settle: settlerOf(visit, dependencies),
     now: dependencies.now,
   });
   dependencies.ledger.reserve(reservation);
   const { bytes, ...sent } = made;
   const answered = { candidate, outgoing: sent, meter, losses };
-  const baseUrl = dependencies.replicas.next(target.instance, dependencies.now());
+  visit.sent(dependencies.now());
   try {
     const answer = await dependencies.upstream.send({
       url: endpoint(candidate, baseUrl, made.lane === "same" ? exchange.search : ""),
@@ -231,12 +245,15 @@ async function tryOnce(
       signal,
     });
     const result = await begun(answer, answered, exchange, dependencies);
-    if (result.kind === "refused")
+    if (result.kind === "refused") {
+      noteWindow(window, result.error);
       return {
         ...result,
         overheadMs: meter.overheadMs,
         elsewhere: noteFailure(result.error, candidate, baseUrl, dependencies),
       };
+    }
+    visit.began(dependencies.now());
     dependencies.breakers.succeeded(target.name);
     return result;
   } catch (error) {
@@ -249,8 +266,9 @@ async function tryOnce(
 }
 
 /** Made here, as a function made in `tryOnce` would keep all that is known there (the call's body) for as long as a stream runs. */
-function settlerOf(dependencies: AttemptDependencies): (entry: LedgerEntry) => void {
+function settlerOf(visit: Visit, dependencies: AttemptDependencies): (entry: LedgerEntry) => void {
   return (entry) => {
+    visit.ended(entry);
     logTruncation(entry, dependencies);
     dependencies.ledger.settle(entry);
   };
@@ -329,6 +347,7 @@ function refusedBy(
     made.lane === "same" &&
     error.kind !== "upstream-credential" &&
     said.ours !== true &&
+    said.foreign !== true &&
     answer.status >= 400 &&
     isPassable(bytes, instance);
   return {
@@ -371,6 +390,12 @@ function gatewayErrorOf(error: unknown): GatewayError {
   if (error instanceof GatewayError) return error;
   if (error instanceof UpstreamFailure) return new GatewayError(error.kind, error.message, { cause: error });
   return new GatewayError("internal", "the gateway failed while it read the provider's answer", { cause: error });
+}
+
+/** A server that has no memory for a window fails, and would go on to. */
+function noteWindow(window: CallWindow | undefined, { kind, status }: GatewayError): void {
+  if (kind === "context-too-long") window?.overflowed();
+  else if (status >= 500) window?.failed();
 }
 
 /**

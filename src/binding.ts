@@ -1,56 +1,93 @@
 /**
- * Reasons to go back to where one came from. *Hard*: a reasoning signature is readable by its issuer only, and an answer that is kept
- * can be gone on from where it is kept. *Soft*: a prefix is probably warm in a target's cache. All are learned from answers by the meter, bounded, and forgotten with time.
+ * Reasons to go back to where one came from. *Hard*: reasoning is readable by its issuer only, and what is kept can be gone on from
+ * where it is kept. *Soft*: a prefix is probably warm in a target's cache. All are learned from answers by the meter, bounded, and
+ * forgotten with time; the hard ones are written down with the ledger's rows, so that a restart does not forget them.
+ *
+ * In memory a hard one is about 210 bytes: 25 MB when all are full (`ISSUED_MAX`), and 15 of warm borders. Learning one is a hash and
+ * a row for the next batch, 1 to 2 µs; looking one up is a hash, 0.5 µs for an id and 1 for a seal (100 seals in a request: 0.1 ms).
  */
 import { hash } from "node:crypto";
+import { ties, type Binding, type Origin, type Tie } from "./bound.ts";
 import type { Boundary } from "./cache/boundary.ts";
-import type { Holder } from "./candidates.ts";
-import type { ChatRequest, Part } from "./chat.ts";
+import type { ChatRequest } from "./chat.ts";
+import { ISSUED_MAX, type Issued, type IssuedKind } from "./ledger-bindings.ts";
 import type { Target } from "./target.ts";
 import { promptTokens, type Usage } from "./usage.ts";
 
-/** Signatures remembered; each costs about 100 bytes. */
-export const SIGNATURES_MAX = 50_000;
-/** Kept answers and conversations remembered; each costs about 200 bytes. */
-export const KEPT_MAX = 50_000;
 /** Warm borders remembered over all targets; each costs about 150 bytes. */
 export const WARM_BORDERS_MAX = 100_000;
 /** What a server's own cache is assumed to keep, as nothing tells: it lasts until memory is needed. */
 const LOCAL_CACHE_SECONDS = 600;
 
+/** Where something is kept that an answer left at its provider. */
+export interface Holder {
+  /** The provider instance's name. */
+  readonly instance: string;
+  /** Whether it was the same caller's call that left it there: nobody else may go on from it. */
+  readonly isOwn: boolean;
+}
+
 export interface Bindings {
-  /** The provider instance that issued the reasoning this request carries; `undefined` when it carries none that is known. */
-  issuer(request: ChatRequest): string | undefined;
-  /** Where this answer or conversation is kept; `undefined`: not known. @param caller Who asks. */
+  /** What ties this request to a place; of reasoning and calls only what is known. @param caller Who asks. */
+  of(request: ChatRequest, caller: string): readonly Binding[];
+  /** Where this answer is kept; `undefined`: not known. @param caller Who asks. */
   holder(id: string, caller: string): Holder | undefined;
   /** How many of this prompt's tokens (o200k estimate) are probably warm at the target. */
   warmTokens(boundary: Boundary, target: Target, nowMs: number): number;
-  learnSignature(signature: string, instance: string): void;
+  learnSignature(signature: string, target: Target): void;
   /** @param caller Whose call left it there. */
-  learnKept(id: string, instance: string, caller: string): void;
+  learnKept(id: string, target: Target, caller: string): void;
+  /** A file or a container that was found there. It was not put there through us: whose it is, nobody here knows. */
+  learnHosted(id: string, target: Target): void;
+  /** @param caller Whose call it was: short ids of different callers' calls may be the same. */
+  learnCall(id: string, target: Target, caller: string): void;
   learnPrompt(boundary: Boundary, target: Target, usage: Usage, nowMs: number): void;
+  /** What an earlier process learned. What has been learned since is newer, and stays. */
+  recall(issued: readonly Issued[]): void;
 }
 
-export function createBindings(): Bindings {
-  const issuers = new BoundedMap<string, string>(SIGNATURES_MAX);
-  const kept = new BoundedMap<string, { readonly instance: string; readonly caller: string }>(KEPT_MAX);
+/** @param remember Told of every hard binding that is new, or leads elsewhere now. */
+export function createBindings(remember: (issued: Issued) => void = () => {}): Bindings {
+  const issued = {
+    seal: new BoundedMap<string, Issued>(ISSUED_MAX.seal),
+    kept: new BoundedMap<string, Issued>(ISSUED_MAX.kept),
+    call: new BoundedMap<string, Issued>(ISSUED_MAX.call),
+  };
   const warm = new BoundedMap<string, number>(WARM_BORDERS_MAX);
+  const learn = (kind: IssuedKind, key: string, { instance, model }: Target, caller: string): void => {
+    const known = issued[kind].get(key);
+    if (known?.instance === instance.name && known.model === model && known.caller === caller) return;
+    const learned: Issued = { kind, key, instance: instance.name, model, caller };
+    issued[kind].set(key, learned);
+    remember(learned);
+  };
+  const found = (tie: Tie, caller: string): Issued | undefined => {
+    switch (tie.kind) {
+      case "kept":
+        return issued.kept.get(keyOf(tie.id));
+      case "hosted":
+        return issued.kept.get(hostedKey(tie.id));
+      case "thought":
+        if (!tie.isKept) return issued.seal.size === 0 ? undefined : issued.seal.get(keyOf(tie.seal));
+        return issued.kept.size === 0 ? undefined : issued.kept.get(keyOf(tie.seal));
+      case "call":
+        return issued.call.size === 0 ? undefined : issued.call.get(callKey(tie.id, caller));
+    }
+  };
   return {
-    issuer(request) {
-      for (const message of request.messages) {
-        if (message.role !== "assistant") continue;
-        for (const part of message.parts) {
-          const sealed = seal(part);
-          if (sealed === undefined) continue;
-          const instance = issuers.get(sealKey(sealed));
-          if (instance !== undefined) return instance;
-        }
+    of(request, caller) {
+      const bindings: Binding[] = [];
+      for (const tie of ties(request)) {
+        const known = found(tie, caller);
+        const isNamed = tie.kind === "kept" || tie.kind === "hosted";
+        if (known === undefined && !isNamed) continue;
+        bindings.push({ ...tie, origin: originOf(known), isOwn: known?.caller === caller });
       }
-      return undefined;
+      return bindings;
     },
     holder(id, caller) {
-      const found = kept.get(sealKey(id));
-      return found === undefined ? undefined : { instance: found.instance, isOwn: found.caller === caller };
+      const known = issued.kept.get(keyOf(id));
+      return known === undefined ? undefined : { instance: known.instance, isOwn: known.caller === caller };
     },
     warmTokens(boundary, target, nowMs) {
       const minimum = minimumTokens(target);
@@ -62,11 +99,17 @@ export function createBindings(): Bindings {
       }
       return 0;
     },
-    learnSignature(signature, instance) {
-      issuers.set(sealKey(signature), instance);
+    learnSignature(signature, target) {
+      learn("seal", keyOf(signature), target, "");
     },
-    learnKept(id, instance, caller) {
-      kept.set(sealKey(id), { instance, caller });
+    learnKept(id, target, caller) {
+      learn("kept", keyOf(id), target, caller);
+    },
+    learnHosted(id, target) {
+      learn("kept", hostedKey(id), target, "");
+    },
+    learnCall(id, target, caller) {
+      learn("call", callKey(id, caller), target, caller);
     },
     learnPrompt(boundary, target, usage, nowMs) {
       const seconds = warmSeconds(target, usage);
@@ -82,16 +125,33 @@ export function createBindings(): Bindings {
         warm.set(warmKey(border.hash, target), nowMs + seconds * 1000);
       }
     },
+    recall(recalled) {
+      for (const one of recalled) {
+        if (issued[one.kind].get(one.key) === undefined) issued[one.kind].set(one.key, one);
+      }
+    },
   };
 }
 
-function seal(part: Part): string | undefined {
-  return part.type === "reasoning" ? (part.signature ?? part.redacted) : undefined;
+function originOf(known: Issued | undefined): Origin | undefined {
+  return known === undefined ? undefined : { instance: known.instance, model: known.model };
 }
 
-/** Signatures run to kilobytes, and ids may be of any length; their hash identifies them as well. */
-function sealKey(text: string): string {
-  return hash("sha256", text, "base64url").slice(0, 22);
+/** Characters of a text that name it as well as all of them: seals run to kilobytes, and end in what was encrypted or in its check sum. */
+const TELLING_CHARACTERS = 512;
+
+function keyOf(text: string): string {
+  const told = text.length <= TELLING_CHARACTERS ? text : `${text.length}:${text.slice(-TELLING_CHARACTERS)}`;
+  return hash("sha256", told, "base64url").slice(0, 22);
+}
+
+/** Apart from what callers own: naming a thing as a file must not make it theirs. */
+function hostedKey(id: string): string {
+  return keyOf(`hosted\u0000${id}`);
+}
+
+function callKey(id: string, caller: string): string {
+  return keyOf(`call\u0000${caller}\u0000${id}`);
 }
 
 function warmKey(border: string, target: Target): string {
@@ -144,6 +204,10 @@ class BoundedMap<Key, Value> {
 
   constructor(max: number) {
     this.#max = max;
+  }
+
+  get size(): number {
+    return this.#entries.size;
   }
 
   get(key: Key): Value | undefined {

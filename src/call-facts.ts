@@ -1,7 +1,18 @@
 /** What of a call, besides its body, its provider is asked by. */
+import { hash } from "node:crypto";
 import type { Caller } from "./exchange.ts";
 import type { CallFacts } from "./provider.ts";
 
-export function callFacts(_caller: Caller): CallFacts {
-  return { cacheSalt: undefined, contextTokens: undefined };
+/** @param contextTokens The window to ask for, where calls say one. */
+export function callFacts({ keySha256 }: Caller, contextTokens?: number): CallFacts {
+  return { cacheSalt: keySha256 === undefined ? undefined : saltOf(keySha256), contextTokens };
+}
+
+/**
+ * A key's own, and the same after a restart. From the hash of the key, which no other tenant knows, and not from its name, which
+ * they may: who could make up a tenant's salt could ask, by the time it takes, what that tenant has sent. With another purpose in front
+ * of it, so that the server which is told the salt does not learn the hash that the gateway tells the key by.
+ */
+function saltOf(keySha256: string): string {
+  return hash("sha256", `sluice cache salt\u0000${keySha256}`, "base64url");
 }

@@ -1,30 +1,17 @@
 /**
  * Which targets can take a request, and in which dialect each would be spoken to: what a policy chooses from.
  */
+import { boundTargets, boundTo, unreadable, type BoundContext } from "./bound.ts";
 import type { ChatRequest, DialectName } from "./chat.ts";
 import { GatewayError } from "./errors.ts";
 import { isThread, needs, reads, type Need } from "./needs.ts";
 import type { Candidate, Target } from "./target.ts";
 import { costOf, ratesFor, UNKNOWN_USAGE, type PicoUsd, type Price, type Usage } from "./usage.ts";
 
-/** Where something is kept that an answer left at its provider. */
-export interface Holder {
-  /** The provider instance's name. */
-  readonly instance: string;
-  /** Whether it was the same caller's call that left it there: nobody else may go on from it. */
-  readonly isOwn: boolean;
-}
-
-export interface CandidateContext {
+export interface CandidateContext extends BoundContext {
   readonly clientDialect: DialectName;
   /** The prompt, estimated by o200k_base. */
   readonly promptTokens: number;
-  /** Whether the client named this very model: then the provider may say itself what it does not take. */
-  readonly explicit: boolean;
-  /** The provider instance that issued the reasoning this request carries. */
-  readonly issuer: string | undefined;
-  /** Who keeps what this request goes on from (`ChatRequest.continues`); `undefined`: not known. */
-  readonly holder?: Holder | undefined;
   /** How many of the prompt's tokens (o200k_base) are probably warm there. */
   readonly warmTokens: (target: Target) => number;
   /** Asked once for each target: a breaker lets one probe through. */
@@ -34,10 +21,10 @@ export interface CandidateContext {
 /**
  * The targets that can take this request, with what a policy needs to compare them.
  *
- * Never a target that cannot read what the request holds, or whose window it certainly overflows. Where others remain, also none
+ * Never a target that cannot read what the request holds, that a hard binding excludes, or whose window it certainly overflows. Where others remain, also none
  * that would lose something (`logprobs`, a hosted tool) or that it overflows by our estimate.
  *
- * @throws GatewayError `unsupported` naming the need, or `context-too-long` with the numbers, when none is left.
+ * @throws GatewayError `unsupported` naming the need, `context-too-long` with the numbers, or what `boundTargets` says, when none is left.
  */
 export function candidates(
   request: ChatRequest,
@@ -45,7 +32,7 @@ export function candidates(
   context: CandidateContext,
 ): readonly Candidate[] {
   const needed = needs(request);
-  const spoken = holding(request, targets, context).map((target) => ({
+  const spoken = boundTargets(targets, context).map((target) => ({
     target,
     dialect: dialectFor(target, request, needed, context.clientDialect),
   }));
@@ -59,40 +46,20 @@ export function candidates(
     );
   const lossless = preferred(fitting, (one) => losing(needed, one, context) === undefined);
   const roomy = preferred(lossless, ({ target }) => !overflows(target, context.promptTokens));
-  return roomy.map(({ target, dialect }) => candidate(request, target, dialect, context));
+  const isBound = boundTo(
+    roomy.map(({ target }) => target),
+    context.bindings,
+  );
+  return roomy.map((one) => ({
+    ...candidate(request, one.target, one.dialect, context),
+    bound: isBound(one.target),
+    unreadable: asItStands(one, context) ? [] : unreadable(one.target, context.bindings),
+  }));
 }
 
 interface Spoken {
   readonly target: Target;
   readonly dialect: DialectName;
-}
-
-/**
- * Of the targets, those at the provider that keeps what the request goes on from: elsewhere it would be a conversation without its
- * beginning. Who named one target is told by its provider that it does not know it.
- */
-function holding(
-  { continues = [] }: ChatRequest,
-  targets: readonly Target[],
-  { holder, explicit }: CandidateContext,
-): readonly Target[] {
-  const [first] = continues;
-  if (first === undefined) return targets;
-  if (holder === undefined || !holder.isOwn) {
-    if (holder === undefined && explicit) return targets;
-    throw new GatewayError(
-      "invalid-request",
-      `no provider is known to keep \`${first.id.slice(0, 128)}\`; name the model that gave it, or send the whole conversation`,
-      { param: first.field, code: `${first.field.replace(/_id$/, "")}_not_found` },
-    );
-  }
-  const there = targets.filter(({ instance }) => instance.name === holder.instance);
-  if (there.length > 0) return there;
-  throw new GatewayError(
-    "conflict",
-    `\`${first.field}\` names what is kept at ${holder.instance}, and ${targets[0]?.name ?? "the model"} is not there: name a model of ${holder.instance}, or send the whole conversation`,
-    { code: "provider_conflict", param: first.field },
-  );
 }
 
 /**
@@ -108,6 +75,8 @@ function dialectFor(
   const dialects = instance.provider.dialects(model, record);
   const speaksIt = dialects.includes(clientDialect);
   if (speaksIt && needed.some(({ kind }) => kind === "dialect" || kind === "better-in-dialect")) return clientDialect;
+  const also = request.alsoIn?.find((name) => dialects.includes(name));
+  if (also !== undefined) return also;
   const preferred = instance.provider.prefers?.(request, record);
   if (preferred !== undefined && dialects.includes(preferred)) return preferred;
   return speaksIt ? clientDialect : dialects[0];
@@ -118,11 +87,17 @@ function preferred(all: readonly Spoken[], isBetter: (one: Spoken) => boolean): 
   return better.length === 0 ? all : better;
 }
 
+/** Whether the client named the model and is spoken for in its own words: the provider says best itself what it does not take. */
+function asItStands(one: Spoken, { clientDialect, explicit }: CandidateContext): boolean {
+  return explicit && one.dialect === clientDialect;
+}
+
 /** The first need that this target certainly cannot meet. In the client's own dialect the provider says that best itself. */
 function missing(needed: readonly Need[], one: Spoken, context: CandidateContext): Need | undefined {
-  if (one.dialect === context.clientDialect && context.explicit) return undefined;
+  if (asItStands(one, context)) return undefined;
   return needed.find((need) => {
-    if (need.kind === "dialect") return one.dialect !== context.clientDialect;
+    if (need.kind === "dialect")
+      return one.dialect !== context.clientDialect && need.alsoIn?.includes(one.dialect) !== true;
     return need.kind === "input" && one.target.record !== undefined && !reads(one.target.record, need.word);
   });
 }
@@ -131,6 +106,7 @@ function missing(needed: readonly Need[], one: Spoken, context: CandidateContext
 function losing(needed: readonly Need[], one: Spoken, context: CandidateContext): Need | undefined {
   return needed.find((need) => {
     if (need.kind === "better-in-dialect") return one.dialect !== context.clientDialect;
+    if (need.kind === "sealed") return one.dialect !== need.dialect;
     return need.kind === "forced-tools" && one.target.record?.forcedTools === false;
   });
 }
@@ -164,16 +140,25 @@ function tooLong(targets: readonly Target[], promptTokens: number): GatewayError
     const tokens = Math.round(promptTokens * (record?.tokenRatio ?? 1));
     return `${name} takes ${record?.maxInputTokens ?? record?.contextTokens ?? 0} (the prompt is about ${tokens})`;
   });
-  return new GatewayError("context-too-long", `the prompt is too long: in tokens, ${limits.slice(0, 5).join("; ")}`, {
-    code: "context_length_exceeded",
-    param: "messages",
-  });
+  return new GatewayError(
+    "context-too-long",
+    `the prompt is too long and exceeds the context window: in tokens, ${limits.slice(0, 5).join("; ")}`,
+    {
+      code: "context_length_exceeded",
+      param: "messages",
+    },
+  );
 }
 
 /** What an answer is taken to be when nothing is known: caps of agents (32,000 and more) say nothing about it. */
 const OUTPUT_TOKENS = 500;
 
-function candidate(request: ChatRequest, target: Target, dialect: DialectName, context: CandidateContext): Candidate {
+function candidate(
+  request: ChatRequest,
+  target: Target,
+  dialect: DialectName,
+  context: CandidateContext,
+): Omit<Candidate, "bound" | "unreadable"> {
   const ratio = target.record?.tokenRatio ?? 1;
   const promptTokens = Math.ceil(context.promptTokens * ratio);
   const warmTokens = Math.min(promptTokens, Math.floor(context.warmTokens(target) * ratio));
@@ -187,7 +172,6 @@ function candidate(request: ChatRequest, target: Target, dialect: DialectName, c
     expectedCost:
       target.price === undefined ? undefined : expectedCost(target.price, promptTokens, warmTokens, outputTokens),
     named: context.explicit,
-    bound: context.issuer !== undefined && context.issuer === target.instance.name,
     resting: context.resting(target),
   };
 }

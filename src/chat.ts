@@ -28,6 +28,27 @@ export interface CacheMark {
   readonly ttl?: "5m" | "30m" | "1h" | "12h";
 }
 
+/** Where in a request's reading a prefix may end. */
+export type Spot =
+  /** Behind the tools. */
+  | { readonly kind: "tools" }
+  /** Behind a part. */
+  | { readonly kind: "part"; readonly message: number; readonly part: number }
+  /** Inside a text, which ends there before `end` and goes on at `resume`: what is between them is left out. In characters. */
+  | {
+      readonly kind: "text";
+      readonly message: number;
+      readonly part: number;
+      readonly end: number;
+      readonly resume: number;
+    };
+
+/** What is to be done where a prefix ends: a mark is set, or a text goes on without what parts it, or both. */
+export interface Placed {
+  readonly spot: Spot;
+  readonly mark: CacheMark | undefined;
+}
+
 export interface ChatRequest extends Enveloped {
   readonly dialect: DialectName;
   /** The model as the client named it. */
@@ -59,15 +80,33 @@ export interface ChatRequest extends Enveloped {
   readonly promptCacheKey?: string;
   /** A mark on the request as a whole ("cache as far as you can"). */
   readonly cache?: CacheMark;
+  /** Nothing is to be cached but what marks say. */
+  readonly marksOnly?: boolean;
+  /** Whether the client says how its prompt is to be cached in other words than marks and a key. */
+  readonly saysCaching?: boolean;
   /** How many alternative answers; more than 1 is a need. */
   readonly choices?: number;
   readonly logprobs?: { readonly top?: number };
   /** What of this call no other dialect can be asked for, in words for an error ("embeddings", "a suffix"): a need. */
   readonly onlyHere?: readonly string[];
+  /** The dialects besides the client's own in which that can be said nevertheless. */
+  readonly alsoIn?: readonly DialectName[];
+  /** For vectors in place of an answer; their texts are the messages' parts. */
+  readonly embedding?: EmbeddingWish;
   /** What a provider keeps and this request goes on from, by its id: known there only (a hard binding). */
   readonly continues?: readonly Kept[];
   /** Fields only this dialect can say, verbatim. Each that is not written again is a loss. */
   readonly extra: JsonObject;
+}
+
+/** What the vectors of texts are to be like. */
+export interface EmbeddingWish {
+  /** Absent: as many as the model has. */
+  readonly dimensions?: number;
+  /** Whether each is to be text (32 bits a number) in place of a list of numbers. */
+  readonly base64: boolean;
+  /** Another type of numbers ("int8"). */
+  readonly dtype?: string;
 }
 
 /** Something kept at a provider, and the field that named it ("previous_response_id"). */
@@ -268,6 +307,8 @@ export type ChatEvent =
       readonly reason: FinishReason;
       readonly stopSequence?: string;
       readonly details?: JsonObject;
+      /** The issuer's ids for what it keeps of this answer beside the whole: a later request may name one. */
+      readonly kept?: readonly string[];
     }
   /** The dialect's own terminal mark: everything was said. */
   | { readonly type: "done" }

@@ -39,6 +39,8 @@ function printableProvider(provider: ProviderConfig): object {
   return {
     kind: provider.kind,
     baseUrls: settings.baseUrls,
+    ...(settings.weights === undefined ? {} : { weights: settings.weights }),
+    ...(settings.contextTokens === undefined ? {} : { contextTokens: settings.contextTokens }),
     apiKey: settings.apiKey === undefined ? "none" : `set (from ${provider.keySource ?? "elsewhere"})`,
     // Values of headers are often credentials.
     ...(headers.length === 0 ? {} : { headers: Object.fromEntries(headers.map((name) => [name, "set"])) }),

@@ -43,17 +43,26 @@ export function configuredProviders(
       context.problems.push(`\`${where}\`: ${whichKind(row.kind ?? name, row.kind !== undefined, context.kinds)}`);
       return [];
     }
-    const urls = row.baseUrls ?? (row.baseUrl === undefined ? undefined : [row.baseUrl]) ?? fromKind(kind, context);
+    const replicas = row.baseUrls ?? (row.baseUrl === undefined ? undefined : [row.baseUrl]) ?? fromKind(kind, context);
+    const urls = replicas.map((replica) => (typeof replica === "string" ? replica : replica.url));
+    const weights = replicas.map((replica) => (typeof replica === "string" ? 1 : replica.weight));
     if (urls.length === 0) context.problems.push(`\`${where}\` needs a \`baseUrl\`: where the server is`);
     const key = keyOf(row, kind, where, context);
     context.problems.push(...wrongHeaders(row.headers, where));
+    const { contextTokens } = row;
+    if (contextTokens !== undefined && kind.sizesWindow === undefined)
+      context.problems.push(
+        `\`${where}.contextTokens\`: no call to \`${kind.kind}\` says how large its window is; leave it out`,
+      );
     const models = Object.entries(row.models).map(([id, model]) => {
       const base = context.table.find(id);
       const own =
         base !== undefined && (kind.recordsOf ?? [kind.kind]).includes(base.provider) ? base : blank(id, kind);
       return { ...withConfiguredRow(own, model), id };
     });
-    return [assembled({ name, kind, urls, where: `${where}.baseUrl`, key, headers: row.headers, models }, context)];
+    const { headers } = row;
+    const parts = { name, kind, urls, weights, where: `${where}.baseUrl`, key, headers, contextTokens, models };
+    return [assembled(parts, context)];
   });
 }
 
@@ -120,16 +129,19 @@ interface Parts {
   readonly name: string;
   readonly kind: Provider;
   readonly urls: readonly string[];
+  /** Of each of them; absent: all have the same. */
+  readonly weights?: readonly number[];
   /** What to call the addresses when one is wrong. */
   readonly where: string;
   readonly key: Key | undefined;
   readonly headers: Readonly<Record<string, string>>;
+  readonly contextTokens?: ProviderRow["contextTokens"];
   readonly models: readonly ModelRecord[];
 }
 
 function assembled(parts: Parts, context: ProviderContext): ProviderConfig {
   const { name, kind, key, headers, models } = parts;
-  const baseUrls = parts.urls.flatMap((given) => {
+  const weighed = parts.urls.flatMap((given, index) => {
     const url = kind.baseUrl?.(given.trim()) ?? given.trim().replace(/\/+$/, "");
     if (given.trim() === "") return [];
     const problem = whyNotUrl(url);
@@ -139,15 +151,17 @@ function assembled(parts: Parts, context: ProviderContext): ProviderConfig {
         `provider \`${name}\` is called over http, so that its key can be read on the way; use https`,
       );
     }
-    return [url];
+    return [{ url, weight: parts.weights?.[index] ?? 1 }];
   });
   return {
     name,
     kind: kind.kind,
     settings: {
-      baseUrls,
+      baseUrls: weighed.map(({ url }) => url),
+      ...(weighed.every(({ weight }) => weight === 1) ? {} : { weights: weighed.map(({ weight }) => weight) }),
       ...(key === undefined ? {} : { apiKey: key.value }),
       ...(Object.keys(headers).length === 0 ? {} : { headers: lowerCased(headers) }),
+      ...(parts.contextTokens === undefined ? {} : { contextTokens: parts.contextTokens }),
     },
     models,
     ...(key === undefined ? {} : { keySource: key.source }),

@@ -49,13 +49,17 @@ export interface ClientKeyRow {
   readonly sha256?: string | undefined;
 }
 
+/** An address, or one with its share of the calls. */
+export type ReplicaRow = string | { readonly url: string; readonly weight: number };
+
 export interface ProviderRow {
   readonly kind?: string | undefined;
   readonly baseUrl?: string | undefined;
-  readonly baseUrls?: readonly string[] | undefined;
+  readonly baseUrls?: readonly ReplicaRow[] | undefined;
   readonly apiKeyEnv?: string | undefined;
   readonly apiKeyFile?: string | undefined;
   readonly headers: Readonly<Record<string, string>>;
+  readonly contextTokens?: "auto" | "off" | number | undefined;
   readonly models: Readonly<Record<string, ConfiguredModelRow>>;
 }
 
@@ -113,6 +117,12 @@ const keys = z
     "Who may call. With none, only this machine may, with any credential. SLUICE_API_KEYS adds `key-1`, `key-2` …",
   );
 
+const CONTEXT_TOKENS_MIN = 512;
+const WEIGHT_MAX = 1_000;
+const replica = z.union([z.string(), z.strictObject({ url: z.string(), weight: z.int().min(1).max(WEIGHT_MAX) })], {
+  error: `must be a URL, or \`{ url, weight }\` with a weight from 1 to ${WEIGHT_MAX}`,
+});
+
 const provider = z
   .strictObject({
     kind: z
@@ -122,7 +132,13 @@ const provider = z
         "What it is: `openai`, `anthropic`, `mistral`, `groq`, `vllm`, `ollama`, `openai-compatible`, `sandbox`. Absent: the section's own name.",
       ),
     baseUrl: z.string().optional().describe("Change to reach it elsewhere: a proxy, a region, your own server."),
-    baseUrls: z.array(z.string()).min(1).optional().describe("Several replicas that serve the same models."),
+    baseUrls: z
+      .array(replica)
+      .min(1)
+      .optional()
+      .describe(
+        "Several replicas that serve the same models; `{ url, weight }` for one that is to get more calls than those of weight 1.",
+      ),
     apiKeyEnv: variableName
       .optional()
       .describe("The environment variable that holds its key; the kind's usual one when absent."),
@@ -131,6 +147,14 @@ const provider = z
       .record(z.string(), z.string())
       .default({})
       .describe("Further request headers it needs (an organisation, a tenant)."),
+    contextTokens: z
+      .union([z.enum(["auto", "off"]), z.int().min(CONTEXT_TOKENS_MIN)], {
+        error: `must be \`auto\`, \`off\` or a number of tokens from ${CONTEXT_TOKENS_MIN} up`,
+      })
+      .optional()
+      .describe(
+        "The window that an Ollama model is loaded with (`num_ctx`). `auto`, the default: what the requests need, in steps that only grow, up to the model's own. A number where memory allows no more, or nothing is to be loaded anew; `off` to leave it to the server.",
+      ),
     models: z
       .record(z.string(), configuredModelRow)
       .default({})

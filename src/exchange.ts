@@ -14,6 +14,8 @@ import { jsonDeeperThan } from "./json-scan.ts";
 export interface Caller {
   /** The key's configured name; `undefined` when no keys are configured. */
   readonly name: string | undefined;
+  /** What its secrets are derived from (a cache's salt): SHA-256 of its key. Absent when no keys are configured. */
+  readonly keySha256?: string;
 }
 
 export interface ClientKey {
@@ -41,17 +43,23 @@ export interface Exchange {
 
 /** What is wanted of a call while its answer runs, which may be long: neither its bytes nor what was read in them. */
 export interface Asked extends Pick<Exchange, "id" | "dialect" | "receivedAtMs" | "startedAt"> {
-  readonly request: Pick<ChatRequest, "model" | "stream" | "wantsStreamUsage" | "reasoning">;
+  readonly request: Pick<ChatRequest, "model" | "stream" | "wantsStreamUsage" | "reasoning" | "embedding">;
 }
 
 export function asked({ id, dialect, receivedAtMs, startedAt, request }: Exchange): Asked {
-  const { model, stream, wantsStreamUsage, reasoning } = request;
+  const { model, stream, wantsStreamUsage, reasoning, embedding } = request;
   return {
     id,
     dialect,
     receivedAtMs,
     startedAt,
-    request: { model, stream, wantsStreamUsage, ...(reasoning === undefined ? {} : { reasoning }) },
+    request: {
+      model,
+      stream,
+      wantsStreamUsage,
+      ...(reasoning === undefined ? {} : { reasoning }),
+      ...(embedding === undefined ? {} : { embedding }),
+    },
   };
 }
 
@@ -150,7 +158,7 @@ export function authenticate(headers: Pick<Headers, "get">, keys: readonly Clien
     }
   }
   if (found === undefined) throw new GatewayError("unauthenticated", "the API key is not one that this gateway knows");
-  return { name: found.name };
+  return { name: found.name, keySha256: found.sha256 };
 }
 
 /** @throws GatewayError for a compressed body: none of the APIs takes one, and its bytes are edited as they are. */

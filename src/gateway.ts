@@ -12,6 +12,7 @@ import {
   type Refusal,
 } from "./attempt.ts";
 import type { Bindings } from "./binding.ts";
+import { fieldOf } from "./bound.ts";
 import type { Breakers } from "./breaker.ts";
 import { placeBoundary } from "./cache/boundary.ts";
 import { candidates } from "./candidates.ts";
@@ -43,6 +44,7 @@ import type { Targets } from "./target.ts";
 import { identifyTask, type Task } from "./task.ts";
 import type { Upstream } from "./upstream.ts";
 import { promptTokens, usdText } from "./usage.ts";
+import type { Windows } from "./windows.ts";
 
 /** What the config decides; replaced as a whole on reload, read once per exchange. */
 export interface Setup {
@@ -63,6 +65,7 @@ export interface GatewayDependencies {
   readonly bindings: Bindings;
   readonly breakers: Breakers;
   readonly replicas: Replicas;
+  readonly windows: Windows;
   readonly strangerRows: StrangerRows;
   readonly metrics: Metrics;
   readonly log: Log;
@@ -188,8 +191,9 @@ class Line implements Client {
       clientDialect: dialect.name,
       promptTokens: boundary.promptTokens,
       explicit: resolved.explicit,
-      issuer: bindings.issuer(request),
-      holder: request.continues?.map(({ id }) => bindings.holder(id, namespace)).find((holder) => holder !== undefined),
+      bindings: bindings.of(request, namespace),
+      providers: setup.targets.instances.map(({ name }) => name),
+      fieldOf: (text) => fieldOf(body, text),
       warmTokens: (target) => bindings.warmTokens(boundary, target, nowMs),
       resting: (target) => breakers.resting(target.name, nowMs),
     });

@@ -124,6 +124,13 @@ function keeper(
       ? targets.instances.find(({ provider }) => provider.dialects("", undefined).includes(dialect.name))
       : targets.instances.find(({ name }) => name === holder.instance && holder.isOwn);
   if (found !== undefined && ID.test(id)) return found;
+  if (holder !== undefined && holder.isOwn) {
+    throw new GatewayError(
+      "conflict",
+      `the answer \`${id.slice(0, 128)}\` is kept at ${holder.instance}, which is not configured here any more`,
+      { code: "provider_conflict" },
+    );
+  }
   throw new GatewayError(
     "not-found",
     `no answer with the id '${id.slice(0, 128)}' is kept at a provider of this gateway`,

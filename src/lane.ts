@@ -1,7 +1,7 @@
 /**
  * Two lanes out. Same dialect: the client's bytes with a short list of edits. Other dialect: the reading, written anew.
  */
-import type { DialectName, Loss } from "./chat.ts";
+import type { ChatRequest, DialectName, Loss, Message } from "./chat.ts";
 import type { Dialect } from "./dialects/dialect.ts";
 import { applyEdits, type Edit } from "./edit.ts";
 import { GatewayError } from "./errors.ts";
@@ -27,16 +27,16 @@ export interface Outgoing {
  */
 export function outgoing(
   exchange: Exchange,
-  { target, named }: Pick<Candidate, "target" | "named">,
+  { target, named, unreadable = [] }: Pick<Candidate, "target" | "named" | "unreadable">,
   upstreamDialect: Dialect,
   { strict, call }: { readonly strict: boolean; readonly call: CallFacts },
 ): Outgoing {
   const { record } = target;
   const asSaid = named || record === undefined || upstreamDialect.refuses?.(exchange.request, record) !== true;
   const made =
-    upstreamDialect.name === exchange.dialect.name && asSaid
+    upstreamDialect.name === exchange.dialect.name && asSaid && unreadable.length === 0
       ? edited(exchange, target, call)
-      : written(exchange, target, upstreamDialect, call);
+      : written(without(exchange.request, unreadable), target, upstreamDialect, call);
   if (strict && made.losses.length > 0) throw strictRefusal(made.losses, target, upstreamDialect.name);
   return made;
 }
@@ -57,9 +57,27 @@ function edited(exchange: Exchange, target: Target, call: CallFacts): Outgoing {
   };
 }
 
-function written(exchange: Exchange, target: Target, dialect: Dialect, call: CallFacts): Outgoing {
-  const losses: Loss[] = [];
-  const body = dialect.writeRequest(exchange.request, { model: target.model, record: target.record }, losses);
+interface Reduced {
+  readonly request: ChatRequest;
+  readonly losses: readonly Loss[];
+}
+
+/** What the target could not read is not shown to it: it would refuse all of the request for it. */
+function without(request: ChatRequest, places: NonNullable<Candidate["unreadable"]>): Reduced {
+  if (places.length === 0) return { request, losses: [] };
+  const unreadable = new Set(places.map(([message, part]) => `${message}.${part}`));
+  const messages = request.messages.flatMap((message, at): Message[] => {
+    if (message.role !== "assistant") return [message];
+    const parts = message.parts.filter((_, index) => !unreadable.has(`${at}.${index}`));
+    return parts.length === 0 ? [] : [{ ...message, parts }];
+  });
+  const losses = places.map(([at, index]) => ({ field: "reasoning", path: `messages[${at}].content[${index}]` }));
+  return { request: { ...request, messages }, losses };
+}
+
+function written(reduced: Reduced, target: Target, dialect: Dialect, call: CallFacts): Outgoing {
+  const losses: Loss[] = [...reduced.losses];
+  const body = dialect.writeRequest(reduced.request, { model: target.model, record: target.record }, losses);
   const plain = Buffer.from(JSON.stringify(body));
   const edits = target.instance.provider.quirks?.(dialect.name, body, target.record, call) ?? [];
   return {

@@ -6,6 +6,7 @@
  */
 import type { Loss } from "./chat.ts";
 import type { LedgerEntry, Reservation } from "./ledger.ts";
+import { BIND_OPERATION, BINDINGS_TABLE } from "./ledger-bindings.ts";
 import type { PicoUsd } from "./usage.ts";
 
 /** What is written into a column. */
@@ -56,6 +57,7 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX attempts_target ON attempts (provider, model);
   CREATE INDEX attempts_started ON attempts (started_at_ms);
   CREATE INDEX attempts_open ON attempts (id) WHERE outcome IS NULL;`,
+  BINDINGS_TABLE,
 ];
 
 /** In the order in which `appendReservation` writes them. */
@@ -124,8 +126,10 @@ export const RESERVE = 0;
 export const SETTLE = 1;
 /** Inserts a row that was never reserved: a rejection. */
 export const INSERT = 2;
+/** Remembers a hard binding. */
+export const BIND = 3;
 
-/** By the number that precedes each operation's cells in a batch. All three may be repeated without changing anything. */
+/** By the number that precedes each operation's cells in a batch. All may be repeated without changing anything. */
 export const OPERATIONS: readonly Operation[] = [
   insertion(RESERVATION_COLUMNS),
   {
@@ -133,6 +137,7 @@ export const OPERATIONS: readonly Operation[] = [
     cells: SETTLEMENT_COLUMNS.length + 1,
   },
   insertion([...RESERVATION_COLUMNS, ...SETTLEMENT_COLUMNS]),
+  BIND_OPERATION,
 ];
 
 function insertion(columns: readonly string[]): Operation {

@@ -6,6 +6,7 @@
 import { Worker } from "node:worker_threads";
 import { GatewayError } from "./errors.ts";
 import type { AttemptQuery, AttemptsPage, Spend, SpendQuery } from "./ledger-query.ts";
+import type { IssuedPage } from "./ledger-bindings.ts";
 import type { Cell } from "./ledger-schema.ts";
 import type { LedgerCommand, LedgerNotice, LedgerWorkerData } from "./ledger-worker.ts";
 
@@ -34,6 +35,7 @@ export interface LedgerThread {
   added(): void;
   attempts(query: AttemptQuery): Promise<AttemptsPage>;
   spend(query: SpendQuery): Promise<Spend>;
+  issued(after: number): Promise<IssuedPage>;
   prune(beforeMs: number): void;
   /** Resolves when every row added before is committed. */
   flush(): Promise<void>;
@@ -112,6 +114,10 @@ class Thread implements LedgerThread {
 
   spend(query: SpendQuery): Promise<Spend> {
     return this.#read((id) => ({ kind: "spend", id, query }));
+  }
+
+  issued(after: number): Promise<IssuedPage> {
+    return this.#read((id) => ({ kind: "issued", id, after }));
   }
 
   prune(beforeMs: number): void {

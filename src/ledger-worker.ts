@@ -7,6 +7,7 @@ import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { parentPort, workerData, type MessagePort } from "node:worker_threads";
+import { BindingBounds, readIssued, type IssuedPage } from "./ledger-bindings.ts";
 import { lockLedger, type LedgerLock } from "./ledger-lock.ts";
 import {
   readAttempts,
@@ -16,7 +17,7 @@ import {
   type Spend,
   type SpendQuery,
 } from "./ledger-query.ts";
-import { CLOSE_LOST, MIGRATIONS, OPERATIONS, PRUNE, PRUNE_ROWS, type Cell } from "./ledger-schema.ts";
+import { BIND, CLOSE_LOST, MIGRATIONS, OPERATIONS, PRUNE, PRUNE_ROWS, type Cell } from "./ledger-schema.ts";
 
 export interface LedgerWorkerData {
   /** A file, or ":memory:". */
@@ -31,6 +32,7 @@ export type LedgerCommand =
   | { readonly kind: "rows"; readonly sequence: number; readonly cells: readonly Cell[] }
   | { readonly kind: "attempts"; readonly id: number; readonly query: AttemptQuery }
   | { readonly kind: "spend"; readonly id: number; readonly query: SpendQuery }
+  | { readonly kind: "issued"; readonly id: number; readonly after: number }
   | { readonly kind: "prune"; readonly beforeMs: number }
   | { readonly kind: "close" };
 
@@ -44,7 +46,7 @@ export type LedgerNotice =
       readonly refused: number;
       readonly refusal: string | undefined;
     }
-  | { readonly kind: "answer"; readonly id: number; readonly result: AttemptsPage | Spend }
+  | { readonly kind: "answer"; readonly id: number; readonly result: AttemptsPage | Spend | IssuedPage }
   | { readonly kind: "unanswered"; readonly id: number; readonly message: string }
   | { readonly kind: "closed" };
 
@@ -70,6 +72,9 @@ function start(port: MessagePort, options: LedgerWorkerData): void {
       case "spend":
         answer(command.id, () => readSpend(store.database, command.query));
         return;
+      case "issued":
+        answer(command.id, () => readIssued(store.database, command.after));
+        return;
       case "prune":
         prune(command.beforeMs);
         return;
@@ -84,7 +89,7 @@ function start(port: MessagePort, options: LedgerWorkerData): void {
   const prune = (beforeMs: number) => {
     if (store.prune(beforeMs)) setImmediate(prune, beforeMs);
   };
-  const answer = (id: number, read: () => AttemptsPage | Spend) => {
+  const answer = (id: number, read: () => AttemptsPage | Spend | IssuedPage) => {
     try {
       tell({ kind: "answer", id, result: read() });
     } catch (error) {
@@ -103,6 +108,7 @@ class LedgerStore {
   readonly #lock: LedgerLock | undefined;
   readonly #statements: readonly { readonly statement: StatementSync; readonly cells: number }[];
   readonly #prune: StatementSync;
+  readonly #bindings: BindingBounds;
   #isClosed = false;
 
   constructor(options: LedgerWorkerData) {
@@ -117,6 +123,8 @@ class LedgerStore {
     this.lost = options.closeLost ? Number(this.database.prepare(CLOSE_LOST).run().changes) : 0;
     this.#statements = OPERATIONS.map(({ sql, cells }) => ({ statement: this.database.prepare(sql), cells }));
     this.#prune = this.database.prepare(PRUNE);
+    this.#bindings = new BindingBounds(this.database);
+    this.#bindings.trim(true);
   }
 
   /** One transaction. @throws what SQLite says about the file; then nothing of it is written. */
@@ -131,19 +139,23 @@ class LedgerStore {
       at = start + operation.cells;
       try {
         operation.statement.run(...cells.slice(start, at));
+        if (cells[start - 1] === BIND) this.#bindings.wrote();
       } catch (error) {
         if (!concernsRow(error)) throw error;
         refused += 1;
         refusal = (error as Error).message;
       }
     }
+    this.#bindings.trim();
     this.database.exec("COMMIT");
     return { refused, refusal };
   }
 
   /** @returns whether there may be more to delete. */
   prune(beforeMs: number): boolean {
-    return !this.#isClosed && this.#prune.run(beforeMs).changes === PRUNE_ROWS;
+    if (this.#isClosed) return false;
+    const hasOldBindings = this.#bindings.prune(beforeMs);
+    return this.#prune.run(beforeMs).changes === PRUNE_ROWS || hasOldBindings;
   }
 
   close(): void {

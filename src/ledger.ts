@@ -7,19 +7,25 @@
  * What a crash can lose. Rows wait at most `flushMs` (5 ms), then a batch is one transaction. Killing the process (`kill -9`)
  * loses no committed row, and at most what had not reached the thread's transaction: the reservations and settlements of the last
  * flush interval and the batch being written. A settlement lost so leaves its reservation, which is then closed as `lost`.
+ * A hard binding that is lost so (the client may have its id by then) is one that is not known: a request that goes on from it is
+ * passed where only one provider could be meant, and else told to name the model; it is never sent where it does not belong.
  * Loss of power may also take the transactions since SQLite's last checkpoint (`synchronous = NORMAL`); the file stays sound.
  */
 import type { DialectName, Loss } from "./chat.ts";
 import { GatewayError } from "./errors.ts";
+import { appendIssued, issuedIn, type Issued, type IssuedPage } from "./ledger-bindings.ts";
 import type { AttemptQuery, AttemptsPage, Spend, SpendQuery } from "./ledger-query.ts";
-import { appendReservation, appendSettlement } from "./ledger-schema.ts";
+import { appendReservation, appendSettlement, BIND } from "./ledger-schema.ts";
 import { startLedgerThread, type LedgerThread } from "./ledger-thread.ts";
 import type { Log } from "./log.ts";
 import type { PicoUsd, Usage } from "./usage.ts";
 
 export type Outcome = "complete" | "canceled" | "failed" | "rejected" | "lost";
 
-/** Where the counts came from: the upstream's own report, our estimate (canceled or cut answers), or nobody knows. */
+/**
+ * Where the counts came from: the upstream's own report, our estimate (of answers that were canceled or cut, or of how much of a prompt
+ * whose answer does not say was read from cache), or nobody knows.
+ */
 export type UsageBasis = "reported" | "estimated" | "unknown";
 
 /**
@@ -113,6 +119,10 @@ export interface Ledger {
    * reaches neither the row nor the sinks. Sinks are called before it returns. Never throws.
    */
   settle(entry: LedgerEntry): void;
+  /** Writes down a hard binding with the rows. Never throws: what finds no room is known until the next restart only. */
+  remember(issued: Issued): void;
+  /** Tells every binding that is written down, oldest first, some at a time. */
+  recall(tell: (issued: readonly Issued[]) => void): Promise<void>;
   /** Sees everything written before. */
   attempts(query: AttemptQuery): Promise<AttemptsPage>;
   /** Sees everything written before. */
@@ -230,6 +240,22 @@ class ThreadLedger implements Ledger {
       this.#counts.lostRows += 1;
     }
     for (const sink of this.#options.sinks) this.#tell(sink, entry);
+  }
+
+  remember(issued: Issued): void {
+    if (!this.#hasRoom()) return;
+    appendIssued(this.#thread.cells, BIND, issued, this.#options.now());
+    this.#thread.added();
+  }
+
+  async recall(tell: (issued: readonly Issued[]) => void): Promise<void> {
+    let after: number | undefined = 0;
+    while (after !== undefined) {
+      // One page after the other: between them calls are answered.
+      const page: IssuedPage = await this.#thread.issued(after);
+      tell(issuedIn(page));
+      after = page.next;
+    }
   }
 
   attempts(query: AttemptQuery): Promise<AttemptsPage> {

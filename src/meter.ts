@@ -3,10 +3,12 @@
  * the answer ends: complete, canceled or failed.
  */
 import type { Boundary } from "./cache/boundary.ts";
-import type { ChatEvent, FinishReason, Kept, Loss } from "./chat.ts";
+import type { ChatEvent, FinishReason, Loss } from "./chat.ts";
 import type { Bindings } from "./binding.ts";
+import type { Leaning } from "./bound.ts";
 import type { ErrorKindName } from "./errors.ts";
 import type { CostBasis, LedgerEntry, Outcome, Reservation, UsageBasis } from "./ledger.ts";
+import type { Visit } from "./replicas.ts";
 import type { Candidate } from "./target.ts";
 import { isTruncated, PROMPT_TRUNCATED } from "./truncation.ts";
 import { costOf, laterUsage, promptTokens, UNKNOWN_USAGE, type PicoUsd, type Usage } from "./usage.ts";
@@ -14,10 +16,14 @@ import { costOf, laterUsage, promptTokens, UNKNOWN_USAGE, type PicoUsd, type Usa
 export interface MeterOptions {
   readonly reservation: Reservation;
   readonly candidate: Candidate;
+  /** Knows what the server's own counters say of its cache, where its answer does not. */
+  readonly visit: Pick<Visit, "cacheRead">;
   readonly boundary: Boundary;
   readonly bindings: Bindings;
-  /** What the provider keeps of this call can be gone on from by its id: the answer, and these; `undefined`: it keeps nothing. */
-  readonly kept: readonly Kept[] | undefined;
+  /** What the request leans on at the provider. It is there, or the request would have been refused. */
+  readonly leansOn: readonly Leaning[];
+  /** Whether the provider keeps its answer, so that it can be gone on from by its id. */
+  readonly keepsAnswer: boolean;
   /** Losses of the request; the encoder adds its own to the same list while the answer runs. */
   readonly losses: readonly Loss[];
   /** A lower count of the prompt means that the server cut it; `undefined`: it would have said so. */
@@ -92,6 +98,7 @@ export class Meter {
         return;
       case "finish":
         this.#finish = event.reason;
+        if (this.#options.keepsAnswer) event.kept?.forEach((id) => this.#learnKept(id));
         return;
       case "text-delta":
       case "refusal-delta":
@@ -100,6 +107,7 @@ export class Meter {
         return;
       case "tool-call-start":
         this.#characters += event.name.length;
+        this.calls(event.id);
         return;
       case "tool-call-delta":
         this.#characters += event.arguments.length;
@@ -114,13 +122,20 @@ export class Meter {
         this.complete();
         return;
       case "start":
-        this.#learnKept(event.id);
+        this.#learnLeanings();
+        if (this.#options.keepsAnswer && event.id !== undefined) this.#learnKept(event.id);
         return;
       case "tool-call-end":
       case "opaque":
       case "error":
         return;
     }
+  }
+
+  /** A tool was called by this id. */
+  calls(id: string): void {
+    const { bindings, candidate, reservation } = this.#options;
+    if (id !== "") bindings.learnCall(id, candidate.target, reservation.caller ?? "");
   }
 
   /** A frame of output that was passed on unread. */
@@ -134,6 +149,14 @@ export class Meter {
   complete(): void {
     const usage = this.#withAbsent(this.#usage);
     const known = isCounted(usage);
+    const split = known ? this.#split(usage) : undefined;
+    if (split !== undefined) {
+      // Where the price has no rate for reads, the whole prompt at the full one is what it may cost.
+      const { price } = this.#options.candidate.target;
+      const billed = price === undefined || costOf(split, price) !== undefined ? split : usage;
+      this.#settle("complete", 200, undefined, split, "estimated", billed, "estimated");
+      return;
+    }
     const billed = known ? usage : this.#estimated(usage);
     this.#settle(
       "complete",
@@ -230,6 +253,15 @@ export class Meter {
     };
   }
 
+  /** Counted usage without its cached part, parted by the server's counters; `undefined`: it has the part, or nobody can tell. */
+  #split(usage: Usage): Usage | undefined {
+    if (usage.cacheRead !== undefined || usage.inputUncached === undefined) return undefined;
+    const cacheRead = this.#options.visit.cacheRead(usage.inputUncached);
+    return cacheRead === undefined
+      ? undefined
+      : { ...usage, inputUncached: usage.inputUncached - cacheRead, cacheRead };
+  }
+
   /**
    * What it means that a count did not come with the others: a class of write that nobody spoke of was not billed, and whether a
    * read was is the provider's to say.
@@ -246,17 +278,21 @@ export class Meter {
     };
   }
 
-  /** What it was to go on from is there, too, or it would have been refused. */
-  #learnKept(answer: string | undefined): void {
-    const { kept, bindings, candidate, reservation } = this.#options;
-    if (kept === undefined) return;
-    for (const id of [...kept.map((one) => one.id), ...(answer === undefined ? [] : [answer])]) {
-      bindings.learnKept(id, candidate.target.instance.name, reservation.caller ?? "");
+  #learnLeanings(): void {
+    const { bindings, candidate, leansOn } = this.#options;
+    for (const { kind, id } of leansOn) {
+      if (kind === "kept") this.#learnKept(id);
+      else bindings.learnHosted(id, candidate.target);
     }
   }
 
+  #learnKept(id: string): void {
+    const { bindings, candidate, reservation } = this.#options;
+    bindings.learnKept(id, candidate.target, reservation.caller ?? "");
+  }
+
   #learn(signature: string): void {
-    this.#options.bindings.learnSignature(signature, this.#options.candidate.target.instance.name);
+    this.#options.bindings.learnSignature(signature, this.#options.candidate.target);
   }
 }
 

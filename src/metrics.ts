@@ -17,6 +17,13 @@ export interface MetricsOptions {
   readonly modelsMax?: number;
 }
 
+/** One of several replicas, by its place in the config. */
+export interface ReplicaState {
+  readonly provider: string;
+  readonly replica: string;
+  readonly isUp: boolean;
+}
+
 export interface Metrics {
   /** Counts one settled attempt: a ledger sink. */
   readonly observe: (entry: LedgerEntry) => void;
@@ -31,6 +38,8 @@ export interface Metrics {
   setBreaker(target: string, state: BreakerState): void;
   /** Whose queue and losses are shown. */
   watchLedger(ledger: Pick<Ledger, "queueDepth" | "lostReservations" | "lostRows">): void;
+  /** Whose health is shown, asked when somebody looks. */
+  watchReplicas(states: () => readonly ReplicaState[]): void;
   /** The exposition text. */
   render(): Promise<string>;
   readonly contentType: string;
@@ -118,6 +127,7 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
   });
   const setBreaker = breakerMetric(registry);
   const watchLedger = ledgerMetrics(registry);
+  const watchReplicas = replicaMetric(registry);
   return {
     observe,
     request(dialect, status, durationSeconds, overheadMs) {
@@ -131,6 +141,7 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     streamClosed: () => streams.dec(),
     setBreaker,
     watchLedger,
+    watchReplicas,
     render: () => registry.metrics(),
     contentType: registry.contentType,
   };
@@ -279,7 +290,7 @@ function summedMetrics(registry: Registry, series: ReadonlyMap<string, Sums>): v
   );
   counter(
     "sluice_prompt_tokens_total",
-    "Prompt tokens, by whether the answer said how many were read from cache.",
+    "Prompt tokens, by whether the answer or its server's counters said how many were read from cache.",
     "cache",
     (sums) =>
       [["known", sums.promptKnown] as const, ["unknown", sums.promptUnknown] as const].filter(
@@ -288,7 +299,7 @@ function summedMetrics(registry: Registry, series: ReadonlyMap<string, Sums>): v
   );
   new Gauge({
     name: "sluice_cache_read_ratio",
-    help: "Part of the prompt tokens that was read from cache, since the start, where the answer said so.",
+    help: "Part of the prompt tokens that was read from cache, since the start, where the answer or its server's counters said so.",
     labelNames: ["provider", "model"],
     registers: [registry],
     collect() {
@@ -334,6 +345,23 @@ function breakerMetric(registry: Registry): (target: string, state: BreakerState
     const closed = [...states].find(([, other]) => other === "closed");
     const oldest = closed?.[0] ?? states.keys().next().value;
     if (oldest !== undefined) states.delete(oldest);
+  };
+}
+
+function replicaMetric(registry: Registry): Metrics["watchReplicas"] {
+  let states: () => readonly ReplicaState[] = () => [];
+  new Gauge({
+    name: "sluice_replica_up",
+    help: "Whether calls go there, of each provider's replicas in the config's order: 0 while it rests or its probe fails.",
+    labelNames: ["provider", "replica"],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const { provider, replica, isUp } of states()) this.set({ provider, replica }, isUp ? 1 : 0);
+    },
+  });
+  return (watched) => {
+    states = watched;
   };
 }
 

@@ -68,6 +68,8 @@ export type CacheContract =
       readonly maxMarks: number;
       readonly ttlSeconds: readonly number[];
       readonly lookback: number;
+      /** Whether a text may be parted into two, so that a mark can stand inside it. Absent: no. */
+      readonly splitsText?: boolean;
     }
   /** Automatic, but only for requests that carry a key. */
   | { readonly kind: "keyed"; readonly minTokens: number; readonly stepTokens: number; readonly idleSeconds: number }

@@ -107,6 +107,10 @@ const cacheContract = z.discriminatedUnion("kind", [
     maxMarks: z.int().positive().describe("Marks in one request."),
     ttlSeconds: z.array(z.int().positive()).min(1).describe("The lifetimes there are."),
     lookback: z.int().positive().describe("How many blocks before a mark are searched for an earlier one."),
+    splitsText: z
+      .boolean()
+      .exactOptional()
+      .describe("Whether a text may be parted into two, so that a mark can stand inside it."),
   }),
   z.strictObject({ kind: z.literal("keyed"), minTokens, stepTokens, idleSeconds }),
   z.strictObject({ kind: z.literal("local"), stepTokens }),

@@ -9,9 +9,13 @@ import type { ModelRecord } from "./model.ts";
 export interface ProviderSettings {
   /** One or more base URLs without trailing slash; several are replicas of one service. */
   readonly baseUrls: readonly string[];
+  /** How many calls each of them is to get in proportion to the others, in their order; absent: all as many. */
+  readonly weights?: readonly number[];
   readonly apiKey?: string;
   /** Extra request headers from the config. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** The window each call asks for, where it may: what the request needs (`auto`, the default), always so many tokens, none. */
+  readonly contextTokens?: "auto" | "off" | number;
 }
 
 /** What of a call, besides its body, decides how a provider is to be asked. */
@@ -20,6 +24,16 @@ export interface CallFacts {
   readonly cacheSalt: string | undefined;
   /** How large a window to ask for, in the model's tokens, where each call says it; `undefined`: as the server has it. */
   readonly contextTokens: number | undefined;
+}
+
+/** Counters of a Prometheus text, by their names without `_total`. */
+export interface CacheCounterNames {
+  /** Path to append to the base URL. */
+  readonly path: string;
+  /** Prompt tokens that were looked for in the cache. */
+  readonly queries: string;
+  /** Those of them that were found. */
+  readonly hits: string;
 }
 
 export interface Provider {
@@ -41,6 +55,10 @@ export interface Provider {
   readonly modelPrefixes: readonly string[];
   /** Path that lists what the server has (`{data: [{id}]}`), for kinds whose models no table can know. */
   readonly modelsPath?: string;
+  /** Path that answers 200 as long as the server is well, for kinds that run in several replicas. */
+  readonly healthPath?: string;
+  /** Where the server counts what it read from cache, for kinds whose answers may leave that out. */
+  readonly cacheCounters?: CacheCounterNames;
   /** The dialects it accepts for this model, best first. */
   dialects(model: string, record: ModelRecord | undefined): readonly [DialectName, ...DialectName[]];
   /**
@@ -64,5 +82,12 @@ export interface Provider {
    * Whether it cuts a prompt that does not fit and answers the rest without a word, so that its count has to be compared with ours.
    * Absent: it refuses such a prompt. A body of its own dialect may have asked for the one or the other.
    */
-  truncatesSilently?(body: JsonObject): boolean;
+  truncatesSilently?(body: JsonObject, model: string, record: ModelRecord | undefined): boolean;
+  /**
+   * Whether it loads this model with the window that a call asks for (`CallFacts.contextTokens`), anew for every other one.
+   * Absent: no call can say.
+   */
+  sizesWindow?(model: string, record: ModelRecord | undefined): boolean;
+  /** The window that a body of its own dialect asks for by itself. */
+  windowOf?(body: JsonObject): number | undefined;
 }

@@ -12,6 +12,7 @@ export interface Piece {
   readonly isDelta: boolean;
   readonly usageOnly: boolean;
   readonly paddingBytes?: number;
+  readonly callId?: string;
 }
 
 /** @throws UpstreamFailure when it breaks or is larger than the bound. */

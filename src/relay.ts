@@ -150,6 +150,7 @@ class StreamRelay {
         if (piece.isDelta && piece.bytes !== undefined)
           this.#first.meter.weigh(piece.bytes.length - (piece.paddingBytes ?? 0));
       }
+      if (piece.callId !== undefined) this.#first.meter.calls(piece.callId);
       // What stands before an error in the same piece was said, and is billed, as if it had come in a piece of its own.
       for (const event of piece.events) {
         if (event.type === "error") return this.#fail(out, piece, event);
@@ -269,6 +270,7 @@ function encoderFor(exchange: Asked, losses: FirstAnswer["losses"]): Encoder {
       model: exchange.request.model,
       includeUsage: exchange.request.wantsStreamUsage,
       wantsReasoning: reasoning !== undefined && reasoning.effort !== "none" && reasoning.enabled !== false,
+      wantsBase64: exchange.request.embedding?.base64 === true,
       id: exchange.id,
       createdSeconds: Math.floor(exchange.receivedAtMs / 1000),
       elapsedNs: () => Math.round((performance.now() - exchange.startedAt) * 1e6),

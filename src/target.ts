@@ -43,8 +43,10 @@ export interface Candidate {
   readonly expectedCost: PicoUsd | undefined;
   /** Whether the client named this very model. */
   readonly named: boolean;
-  /** A hard binding ties this exchange to it. */
+  /** What the request holds is from it: it comes before others. */
   readonly bound: boolean;
+  /** Reasoning of the request that it is known not to be able to read, as indices of a message and of its part: left out, as a loss. */
+  readonly unreadable?: readonly (readonly [message: number, part: number])[];
   /** Its circuit breaker is open: only worth trying when nothing else is left. */
   readonly resting: boolean;
 }

@@ -164,7 +164,7 @@ for (let state = 0; state < STATES; state += 1) {
 }
 
 /** A message's role and borders. */
-const MESSAGE_TOKENS = 4;
+export const MESSAGE_TOKENS = 4;
 /** What the rendered prompt ends with, for the answer to begin. */
 const PRIMING_TOKENS = 3;
 /** A picture whose size is not known: what Anthropic bills for a large one. */
@@ -199,7 +199,7 @@ export function messageTokens(message: Message): number {
   return tokens;
 }
 
-function partTokens(part: Part): number {
+export function partTokens(part: Part): number {
   switch (part.type) {
     case "text":
     case "refusal":

@@ -28,9 +28,11 @@ export function certainPromptTokens(
   body: JsonObject,
 ): number | undefined {
   // What is not a conversation (embeddings) is cut by design.
-  if (request.onlyHere !== undefined || target.instance.provider.truncatesSilently?.(body) !== true) return undefined;
+  if (request.onlyHere !== undefined) return undefined;
+  const { model, record, instance } = target;
+  if (instance.provider.truncatesSilently?.(body, model, record) !== true) return undefined;
   const parts = request.messages.flatMap((message): readonly Part[] => message.parts);
-  const estimate = textTokens(parts) * (target.record?.tokenRatio ?? 1);
+  const estimate = textTokens(parts) * (record?.tokenRatio ?? 1);
   return estimate < TOKENS_MIN ? undefined : Math.ceil(estimate * CERTAIN_SHARE);
 }
 
@@ -57,7 +59,8 @@ export function isTruncated(certain: number | undefined, usage: Usage, { warmTok
 export function truncated({ target }: Candidate, counted: number | undefined): GatewayError {
   return new GatewayError(
     "context-too-long",
-    `${target.name} cut the prompt to ${counted ?? "some"} tokens to make it fit, and answered that: shorten the conversation, or give the model a larger window (\`num_ctx\`)`,
+    // "Prompt is too long" and "exceeds the context window" are what agents and frameworks look for, to shorten it by themselves.
+    `the prompt is too long and exceeds the context window: ${target.name} cut the prompt to ${counted ?? "some"} tokens to make it fit, and answered that; shorten the conversation, or give the model a larger window (\`num_ctx\`)`,
     { param: "messages", code: "context_length_exceeded" },
   );
 }

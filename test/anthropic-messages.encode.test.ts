@@ -424,6 +424,14 @@ describe("errors", () => {
     );
   });
 
+  test("a prompt that does not fit is said in the words that Anthropic's clients look for, once", () => {
+    for (const said of ["request (9 tokens) exceeds the context size", "prompt is too long: 9 tokens"]) {
+      const body = JSON.stringify(anthropicMessages.writeError(new GatewayError("context-too-long", said), "r"));
+      expect(body.match(/prompt is too long/g)).toHaveLength(1);
+      expect(body).toContain(said);
+    }
+  });
+
   test("read again says the same", () => {
     const error = new GatewayError("not-found", "gone", { details: { error_code: "thread_not_found" } });
     const body = Buffer.from(JSON.stringify(anthropicMessages.writeError(error, "r")));

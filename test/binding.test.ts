@@ -1,8 +1,9 @@
 /** Where a conversation must or should go back to: who issued its reasoning, and where its prefix is warm. */
 import { describe, expect, test } from "vitest";
-import { createBindings, SIGNATURES_MAX, WARM_BORDERS_MAX } from "../src/binding.ts";
+import { createBindings, WARM_BORDERS_MAX, type Bindings } from "../src/binding.ts";
 import { placeBoundary, type Boundary } from "../src/cache/boundary.ts";
 import type { CacheMark, ChatRequest, Message, Part } from "../src/chat.ts";
+import { ISSUED_MAX, type Issued } from "../src/ledger-bindings.ts";
 import { UNKNOWN_USAGE, type Usage } from "../src/usage.ts";
 import { request, said, target } from "./made-target.ts";
 
@@ -10,39 +11,95 @@ const LONG = "The quick brown fox jumps over the lazy dog. ".repeat(400);
 const SECOND = 1_000;
 
 describe("reasoning goes back to who issued it", () => {
+  const haiku = target("claude-haiku-5-5");
+  const eu = target("claude-haiku-5-5", {}, "anthropic-eu");
   const thought = (part: Partial<Part>): ChatRequest =>
     request({
       messages: [said("Why?"), { role: "assistant", parts: [{ type: "reasoning", text: "…", ...part } as Part] }],
     });
+  const issuers = (bindings: Bindings, given: ChatRequest) =>
+    bindings.of(given, "").map(({ origin }) => origin?.instance);
 
   test("by its signature, and by its sealed data", () => {
     const bindings = createBindings();
-    bindings.learnSignature("c2lnbmF0dXJl", "anthropic");
-    bindings.learnSignature("c2VhbGVk", "anthropic-eu");
-    expect(bindings.issuer(thought({ signature: "c2lnbmF0dXJl" }))).toBe("anthropic");
-    expect(bindings.issuer(thought({ text: "", redacted: "c2VhbGVk" }))).toBe("anthropic-eu");
+    bindings.learnSignature("c2lnbmF0dXJl", haiku);
+    bindings.learnSignature("c2VhbGVk", eu);
+    expect(issuers(bindings, thought({ signature: "c2lnbmF0dXJl" }))).toEqual(["anthropic"]);
+    expect(issuers(bindings, thought({ text: "", redacted: "c2VhbGVk" }))).toEqual(["anthropic-eu"]);
   });
 
   test("and to nobody in particular when it bears none, or one that is not known", () => {
     const bindings = createBindings();
-    bindings.learnSignature("c2lnbmF0dXJl", "anthropic");
-    expect(bindings.issuer(thought({}))).toBeUndefined();
-    expect(bindings.issuer(thought({ signature: "bm90IG91cnM" }))).toBeUndefined();
-    expect(bindings.issuer(request())).toBeUndefined();
+    bindings.learnSignature("c2lnbmF0dXJl", haiku);
+    expect(issuers(bindings, thought({}))).toEqual([]);
+    expect(issuers(bindings, thought({ signature: "bm90IG91cnM" }))).toEqual([]);
+    expect(issuers(bindings, request())).toEqual([]);
   });
 
   test("what a user pastes is not reasoning", () => {
     const bindings = createBindings();
-    bindings.learnSignature("c2lnbmF0dXJl", "anthropic");
+    bindings.learnSignature("c2lnbmF0dXJl", haiku);
     const pasted: Message = { role: "user", parts: [{ type: "reasoning", text: "", signature: "c2lnbmF0dXJl" }] };
-    expect(bindings.issuer(request({ messages: [pasted] }))).toBeUndefined();
+    expect(issuers(bindings, request({ messages: [pasted] }))).toEqual([]);
+  });
+
+  test("long seals are told apart by how they end, and by their length", () => {
+    const bindings = createBindings();
+    const seal = `${"A".repeat(4_000)}end`;
+    bindings.learnSignature(seal, haiku);
+    expect(issuers(bindings, thought({ signature: seal }))).toEqual(["anthropic"]);
+    expect(issuers(bindings, thought({ signature: `A${seal}` }))).toEqual([]);
+    expect(issuers(bindings, thought({ signature: `${"A".repeat(4_000)}And` }))).toEqual([]);
   });
 
   test("the oldest signatures are forgotten at the bound", () => {
     const bindings = createBindings();
-    for (let index = 0; index <= SIGNATURES_MAX; index += 1) bindings.learnSignature(`signature-${index}`, "anthropic");
-    expect(bindings.issuer(thought({ signature: "signature-0" }))).toBeUndefined();
-    expect(bindings.issuer(thought({ signature: "signature-1" }))).toBe("anthropic");
+    for (let index = 0; index <= ISSUED_MAX.seal; index += 1) bindings.learnSignature(`signature-${index}`, haiku);
+    expect(issuers(bindings, thought({ signature: "signature-0" }))).toEqual([]);
+    expect(issuers(bindings, thought({ signature: "signature-1" }))).toEqual(["anthropic"]);
+  });
+});
+
+describe("what is written down", () => {
+  const nano = target("gpt-5.4-nano");
+  const other = target("gpt-5.4-mini");
+
+  test("is a hash and names, once for each that is new or leads elsewhere", () => {
+    const written: Issued[] = [];
+    const bindings = createBindings((issued) => written.push(issued));
+    for (let again = 0; again < 3; again += 1) {
+      bindings.learnSignature("c2lnbmF0dXJl", nano);
+      bindings.learnKept("resp_1", nano, "alice");
+      bindings.learnCall("call_1", nano, "alice");
+    }
+    bindings.learnKept("resp_1", other, "alice");
+    expect(written.map(({ kind, instance, model, caller }) => [kind, instance, model, caller])).toEqual([
+      ["seal", "openai", "gpt-5.4-nano", ""],
+      ["kept", "openai", "gpt-5.4-nano", "alice"],
+      ["call", "openai", "gpt-5.4-nano", "alice"],
+      ["kept", "openai", "gpt-5.4-mini", "alice"],
+    ]);
+    expect(JSON.stringify(written)).not.toMatch(/c2lnbmF0dXJl|resp_1|call_1/);
+  });
+
+  test("is known again, but never in the place of what has been learned since", () => {
+    const written: Issued[] = [];
+    const before = createBindings((issued) => written.push(issued));
+    before.learnKept("resp_1", nano, "alice");
+    before.learnKept("resp_2", nano, "alice");
+    const after = createBindings();
+    after.learnKept("resp_2", target("gpt-5.4-nano", {}, "elsewhere"), "alice");
+    after.recall(written);
+    expect(after.holder("resp_1", "alice")).toEqual({ instance: "openai", isOwn: true });
+    expect(after.holder("resp_1", "bob")).toEqual({ instance: "openai", isOwn: false });
+    expect(after.holder("resp_2", "alice")).toEqual({ instance: "elsewhere", isOwn: true });
+  });
+
+  test("a file's id is no answer's: naming it as a file makes nothing another caller's", () => {
+    const bindings = createBindings();
+    bindings.learnKept("resp_1", nano, "alice");
+    bindings.learnHosted("resp_1", target("gpt-5.4-nano", {}, "elsewhere"));
+    expect(bindings.holder("resp_1", "alice")).toEqual({ instance: "openai", isOwn: true });
   });
 });
 

@@ -180,8 +180,8 @@ describe("who may call", () => {
     const { keys } = config({ SLUICE_API_KEYS: " first-key , second-key,, " });
     expect(keys.map(({ name }) => name)).toEqual(["key-1", "key-2"]);
     expect(JSON.stringify(config({ SLUICE_API_KEYS: "first-key" }))).not.toContain("first-key");
-    expect(authenticate(new Headers({ authorization: "Bearer second-key" }), keys)).toEqual({ name: "key-2" });
-    expect(authenticate(new Headers({ "x-api-key": "first-key" }), keys)).toEqual({ name: "key-1" });
+    expect(authenticate(new Headers({ authorization: "Bearer second-key" }), keys)).toMatchObject({ name: "key-2" });
+    expect(authenticate(new Headers({ "x-api-key": "first-key" }), keys)).toMatchObject({ name: "key-1" });
     expect(() => authenticate(new Headers({ authorization: "Bearer second-ke" }), keys)).toThrow(
       "not one that this gateway knows",
     );

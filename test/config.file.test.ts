@@ -167,6 +167,11 @@ describe("a value that cannot be is told with its place and what would be right"
     ["keys:\n  - { name: 'a b', sha256: '00' }", "may hold letters, digits and . _ : - only"],
     ["keys:\n  - { name: a, sha256: '00' }", "must be 64 hexadecimal digits"],
     ["providers:\n  vllm: { baseUrl: http://a, baseUrls: [http://b] }", "say `baseUrl` or `baseUrls`, not both"],
+    [
+      "providers:\n  vllm: { baseUrls: [{ url: http://a, weight: 0 }] }",
+      "`providers.vllm.baseUrls[0].weight` must be >=1",
+    ],
+    ["providers:\n  vllm: { baseUrls: [{ url: http://a, wieght: 2 }] }", "must be a URL, or `{ url, weight }`"],
     ["providers:\n  openai: { apiKeyEnv: A, apiKeyFile: b }", "say `apiKeyEnv` or `apiKeyFile`, not both"],
     ["providers:\n  vllm: {}", "`providers.vllm` needs a `baseUrl`: where the server is"],
     [
@@ -238,6 +243,15 @@ test("everything that is wrong is told at once", () => {
     "the port is `x`; it must be a number from 0 to 65535",
     "LOG_LEVEL is `loud`; it must be one of debug, info, warn, error, silent",
   ]);
+});
+
+test("a replica may have a weight, one without it has 1, and where all have that nothing is said of it", () => {
+  const weighed = load('providers:\n  vllm: { baseUrls: [http://a:8000, " ", { url: "http://b:8000/v1", weight: 3 }] }')
+    .providers[0]?.settings;
+  expect(weighed).toEqual({ baseUrls: ["http://a:8000/v1", "http://b:8000/v1"], weights: [1, 3] });
+  const equal = load("providers:\n  vllm: { baseUrls: [http://a, { url: http://b, weight: 1 }] }").providers[0]
+    ?.settings;
+  expect(equal).toEqual({ baseUrls: ["http://a/v1", "http://b/v1"] });
 });
 
 test("a target that is not configured is told at the start, and is no reason not to start", () => {

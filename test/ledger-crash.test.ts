@@ -31,6 +31,8 @@ test(
         log: { info: quiet, warn: quiet, error: quiet },
       });
       const { total } = await ledger.spend({});
+      const bound = new Set<string>();
+      await ledger.recall((issued) => issued.forEach(({ key }) => bound.add(key)));
       await ledger.close();
       expect(total.outcomes.open).toBe(0);
       expect(total.attempts).toBeGreaterThanOrEqual(said.length);
@@ -51,6 +53,11 @@ test(
         return row?.["outcome"] !== outcome || row["cost"] !== costs[outcome];
       });
       expect(wrong).toEqual([]);
+      const unbound = said.filter((line) => {
+        const [outcome, attempt = ""] = line.split(" ");
+        return outcome === "complete" && !bound.has(attempt.replace(/\.1$/, ""));
+      });
+      expect(unbound).toEqual([]);
     } finally {
       rmSync(folder, { recursive: true });
     }

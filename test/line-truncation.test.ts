@@ -131,24 +131,32 @@ describe("the simulator, which cuts as the server does", () => {
   let sandbox: RunningSandbox;
   let front: RunningGateway;
   beforeAll(async () => {
-    sandbox = await startSandbox({ host: "127.0.0.1", port: 0, ollama: { contextTokens: 4_096 } });
-    front = await startGateway({ environment: { OLLAMA_HOST: `${sandbox.url}/ollama` } });
+    const old = { contextTokens: 4_096, knowsTruncate: false };
+    sandbox = await startSandbox({ host: "127.0.0.1", port: 0, ollama: old });
+    front = await startGateway({
+      environment: {},
+      yaml: `providers:
+  ollama: { baseUrl: "${sandbox.url}/ollama", contextTokens: off }
+  sandbox: { baseUrl: "${sandbox.url}", contextTokens: off }
+`,
+    });
   });
   afterAll(async () => {
     await front.close();
     await sandbox.close();
   });
 
-  test("is caught at it", async () => {
+  test.each(["ollama/llama3.1", "sandbox/llama3.1:latest"])("is caught at it as %s", async (model) => {
     const turn = { role: "user", content: RULES };
     const answer = await fetch(`${front.url}/api/chat`, {
       method: "POST",
       body: JSON.stringify({
-        model: "ollama/llama3.1",
+        model,
         stream: false,
         messages: Array.from({ length: 5 }, (_, at) => (at % 2 === 0 ? turn : { role: "assistant", content: "Yes." })),
       }),
     });
     expect(answer.status).toBe(400);
+    expect(await answer.text()).toMatch(/cut the prompt/);
   });
 });

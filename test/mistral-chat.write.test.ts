@@ -125,7 +125,7 @@ test("a request of another dialect is written whole, in Mistral's words", () => 
     temperature: 1,
     stream: true,
   });
-  expect(losses.map((loss) => loss.field)).toEqual(["budget_tokens", "reasoning_effort"]);
+  expect(losses.map((loss) => loss.field)).toEqual(["budget_tokens", "reasoning_effort", "user"]);
 });
 
 describe("messages", () => {
@@ -339,7 +339,7 @@ describe("fields", () => {
     ["stops", { stop: ["a", "", "b", "c", "d", "e"] }, { stop: ["a", "b", "c", "d", "e"] }],
     ["what it has no word for", { topK: 4, verbosity: "low", logprobs: {} }, {}, ["top_k", "verbosity", "logprobs"]],
     ["choices", { choices: 2 }, { n: 2 }],
-    ["who the user is", { endUser: "someone" }, {}],
+    ["who the user is", { endUser: "someone" }, {}, ["user"]],
     ["metadata", { metadata: { a: "b" } }, { metadata: { a: "b" } }],
     ["no metadata", { metadata: {} }, {}],
     ["the common tier", { serviceTier: "default" }, { service_tier: "standard_only" }],
@@ -496,5 +496,5 @@ test("a request of its own is written again as it was", () => {
 });
 
 test("no message at all is refused", () => {
-  expect(() => write({ messages: [] })).toThrow("`messages` is empty");
+  expect(() => write({ messages: [] })).toThrow("the request has no message");
 });

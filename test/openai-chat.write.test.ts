@@ -111,7 +111,7 @@ describe("a request of the other dialect", () => {
 
 describe("messages", () => {
   test("that are none are refused", () => {
-    expect(() => messages()).toThrow(/`messages` is empty/);
+    expect(() => messages()).toThrow(/the request has no message/);
   });
 
   test("say one text plainly and several as parts", () => {

@@ -94,7 +94,10 @@ describe("fields", () => {
     ],
     [
       { client_metadata: { a: "b" }, prompt_cache_options: { mode: "explicit" }, max_tool_calls: 3 },
-      { extra: { client_metadata: { a: "b" }, prompt_cache_options: { mode: "explicit" }, max_tool_calls: 3 } },
+      {
+        saysCaching: true,
+        extra: { client_metadata: { a: "b" }, prompt_cache_options: { mode: "explicit" }, max_tool_calls: 3 },
+      },
     ],
   ])("%j", (body, wanted) => {
     expect(read(body)).toEqual({ ...PLAIN, ...wanted });
@@ -118,7 +121,10 @@ describe("fields", () => {
   });
 
   test.each([
-    [{ type: "item_reference", id: "msg_1" }, "an item kept at the provider"],
+    [
+      { type: "item_reference", id: "msg_1" },
+      "an item kept at the provider (item_reference, which clients send whole under `store: false`)",
+    ],
     [{ type: "compaction", encrypted_content: "x" }, "a compacted conversation"],
     [{ type: "additional_tools", role: "developer", tools: [] }, "tools given with the input"],
     [{ type: "web_search_call", id: "ws_1" }, undefined],

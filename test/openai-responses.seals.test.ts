@@ -10,6 +10,9 @@ import { openaiChat } from "../src/dialects/openai-chat.ts";
 import { openaiResponses } from "../src/dialects/openai-responses.ts";
 import { applyEdits } from "../src/edit.ts";
 import { RECORD_DEFAULTS } from "../src/model.ts";
+import { target } from "./made-target.ts";
+
+const haiku = target("claude-haiku-5-5");
 
 /** An answer of each issuer: a thought that is shown, one that is not, a word and a call. */
 const ISSUERS: readonly { readonly issuer: Dialect; readonly answer: JsonObject }[] = [
@@ -165,10 +168,11 @@ describe("what was thought at", () => {
     const events = eventsOf(issuer, answer);
     for (const event of events) {
       if (event.type === "reasoning-end" && event.signature !== undefined)
-        bindings.learnSignature(event.signature, "i");
-      if (event.type === "reasoning-redacted") bindings.learnSignature(event.data, "i");
+        bindings.learnSignature(event.signature, haiku);
+      if (event.type === "reasoning-redacted") bindings.learnSignature(event.data, haiku);
     }
-    expect(bindings.issuer(client.readRequest(nextTurn(client, events)))).toBe("i");
+    const found = bindings.of(client.readRequest(nextTurn(client, events)), "");
+    expect(new Set(found.map(({ origin }) => origin?.instance))).toEqual(new Set(["anthropic"]));
   });
 });
 

@@ -75,11 +75,22 @@ describe("a watched stream", () => {
   });
 
   test("that ends behind its error event has failed by that", () => {
-    const frames = watch(CREATED + event("error", { code: "server_error", message: "a" }));
+    const failed = event("error", { code: "server_error", message: "a" });
+    const frames = watch(CREATED + failed);
     expect(frames.at(-1)).toMatchObject({
-      bytes: new Uint8Array(0),
+      bytes: Buffer.from(failed),
       events: [{ type: "error", error: { message: "a" } }],
     });
+  });
+
+  test("passes no error event on before it is told to be one, whatever comes behind it", () => {
+    const failed = event("error", { code: "server_error", message: "a" });
+    for (const behind of [": ping\n\n", completed(), textDelta(0, "x"), failed]) {
+      const frames = watch(CREATED + failed + behind);
+      const told = frames.findIndex(({ events }) => events.some(({ type }) => type === "error"));
+      expect(Buffer.concat(frames.slice(0, told).map(({ bytes }) => bytes)).toString()).toBe(CREATED);
+      expect(frames[told]?.bytes).toEqual(Buffer.from(failed + behind));
+    }
   });
 
   test.each([

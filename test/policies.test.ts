@@ -78,7 +78,7 @@ describe("ordered", () => {
   test("tells that the conversation's reasoning decided", () => {
     const { order, reason } = choose(ordered, dear, { ...cheap, bound: true });
     expect(names(order)).toEqual(["b/cheap", "a/dear"]);
-    expect(reason).toBe("ordered: b/cheap of 2 (issued this conversation's reasoning)");
+    expect(reason).toBe("ordered: b/cheap of 2 (issued what this conversation goes on from)");
   });
 });
 

@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { mistral } from "../providers/mistral.ts";
 import { CHAT } from "../providers/openai-compatible.ts";
 import type { JsonObject, JsonValue } from "../src/chat.ts";
+import { request } from "./made-target.ts";
 import { edited, recordOf } from "./providers-edited.ts";
 
 const hello: JsonObject = { role: "user", content: "Hello" };
@@ -18,10 +19,14 @@ describe("fields", () => {
     ["its own name, where both are said", { seed: 7, random_seed: 8 }, { random_seed: 8 }],
     ["the cap's older name", { max_completion_tokens: 9 }, { max_tokens: 9 }],
     ["of two caps the older", { max_completion_tokens: 9, max_tokens: 8 }, { max_tokens: 8 }],
+    ["what says nothing to the model", { store: false, stream_options: { include_usage: true } }, {}],
     [
-      "what says nothing to the model",
-      { user: "u", store: true, stream_options: { include_usage: true }, safety_identifier: "s" },
+      "who the user is, and that the answer is to be kept",
+      { user: "u", store: true, safety_identifier: "s" },
       {},
+      "user",
+      "safety_identifier",
+      "store",
     ],
     [
       "what it cannot do",
@@ -250,4 +255,12 @@ describe("tool-call ids", () => {
       ...[message["tool_call_id"]].flatMap((id: JsonValue | undefined) => (typeof id === "string" ? [id] : [])),
     ]);
   }
+});
+
+test("a request to think is told in Mistral's own words, as thoughts in chunks are no text of Chat Completions", () => {
+  const prefers = (given: Parameters<typeof request>[0]) => mistral.prefers?.(request(given), undefined);
+  expect(prefers({ dialect: CHAT, reasoning: { effort: "high" } })).toBe("mistral-chat");
+  expect(prefers({ dialect: CHAT, reasoning: { effort: "none" } })).toBeUndefined();
+  expect(prefers({ dialect: CHAT })).toBeUndefined();
+  expect(prefers({ dialect: "mistral-chat", reasoning: { effort: "high" } })).toBeUndefined();
 });

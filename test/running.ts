@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { providerKinds } from "../providers/index.ts";
 import { createApp } from "../routes/index.ts";
 import { loadConfig } from "../src/config.ts";
-import { createSluice, type Sluice } from "../src/index.ts";
+import { createSluice, type Sluice, type SluiceOptions } from "../src/index.ts";
 import type { AttemptRow } from "../src/ledger-query.ts";
 import { createLog } from "../src/log.ts";
 import { startServer } from "../src/server.ts";
@@ -36,6 +36,8 @@ export interface RunningOptions {
   readonly data?: string;
   readonly now?: () => number;
   readonly discoverAgainMs?: number;
+  /** Further options of the gateway: its intervals, an affinity. */
+  readonly sluice?: Pick<SluiceOptions, "probeEveryMs" | "countersEveryMs" | "affinity">;
 }
 
 export async function startGateway(options: RunningOptions): Promise<RunningGateway> {
@@ -55,6 +57,9 @@ export async function startGateway(options: RunningOptions): Promise<RunningGate
     log: createLog(config.log.level, (line) => logged.push(line)),
     ...(options.now === undefined ? {} : { now: options.now }),
     ...(options.discoverAgainMs === undefined ? {} : { discoverAgainMs: options.discoverAgainMs }),
+    // When they are read is a matter of time: what a row says of them is for those tests to see that are about them.
+    countersEveryMs: Number.POSITIVE_INFINITY,
+    ...options.sluice,
   });
   const app = createApp(sluice);
   const server = await startServer(app.fetch, {

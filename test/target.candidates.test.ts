@@ -93,6 +93,21 @@ describe("what a target would lose, it is asked only where nobody would lose les
     expect(names(found(request(given), [loser]))).toEqual([loser.name]);
   });
 
+  test("reasoning of a tool loop that is still open, which only the dialect it was sealed in can bear", () => {
+    const loop = (...after: ChatRequest["messages"]): ChatRequest => {
+      const sealed: Part = { type: "reasoning", text: "", signature: "c2ln", issuer: "anthropic-messages" };
+      const call: Part = { type: "tool-call", id: "1", name: "look", arguments: "{}" };
+      const result = { role: "tool", parts: [{ type: "tool-result", callId: "1", content: [] }] } as const;
+      return request({ messages: [said("Hi"), { role: "assistant", parts: [sealed, call] }, result, ...after] });
+    };
+    expect(names(found(loop(), [nano, haiku]))).toEqual([haiku.name]);
+    expect(names(found(loop(), [nano]))).toEqual([nano.name]);
+    expect(names(found(loop(said("Done.", "assistant"), said("Next")), [nano, haiku]))).toEqual([
+      nano.name,
+      haiku.name,
+    ]);
+  });
+
   test("a free choice of tools loses nothing anywhere", () => {
     const given = request({ toolChoice: { type: "auto" }, tools: [{ type: "function", name: "look" }] });
     expect(names(found(given, [opus, nano]))).toEqual([opus.name, nano.name]);
@@ -166,13 +181,6 @@ describe("what the policy is told", () => {
     expect(one?.warmTokens).toBe(100);
   });
 
-  test("who issued the reasoning, by the provider's configured name", () => {
-    const eu = target("claude-haiku-5-5", {}, "anthropic-eu");
-    const found_ = found(request(), [haiku, eu, nano], { issuer: "anthropic-eu" });
-    expect(found_.map(({ bound }) => bound)).toEqual([false, true, false]);
-    expect(found(request(), [haiku]).map(({ bound }) => bound)).toEqual([false]);
-  });
-
   test("who rests; each target is asked once, as asking lets a probe through", () => {
     const asked: string[] = [];
     const resting = (one: Target) => {
@@ -205,7 +213,9 @@ function found(
     clientDialect: "openai-chat",
     promptTokens: 10,
     explicit: false,
-    issuer: undefined,
+    bindings: [],
+    providers: ["openai", "anthropic", "mistral"],
+    fieldOf: () => undefined,
     warmTokens: () => 0,
     resting: () => false,
     ...context,

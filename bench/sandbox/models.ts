@@ -52,13 +52,22 @@ const BREAKPOINTS: CacheContract = {
   maxMarks: 4,
   ttlSeconds: [1800],
   lookback: 80,
+  splitsText: true,
 };
 const KEYED: CacheContract = { kind: "keyed", minTokens: 64, stepTokens: 64, idleSeconds: 300 };
 const LOCAL: CacheContract = { kind: "local", stepTokens: 16 };
 const TOKEN_BY_TOKEN: CacheContract = { kind: "local", stepTokens: 1 };
 
 function marks(minTokens: number): CacheContract {
-  return { kind: "marks", style: "cache_control", minTokens, maxMarks: 4, ttlSeconds: [300, 3600], lookback: 20 };
+  return {
+    kind: "marks",
+    style: "cache_control",
+    minTokens,
+    maxMarks: 4,
+    ttlSeconds: [300, 3600],
+    lookback: 20,
+    splitsText: true,
+  };
 }
 
 const NO_REASONING: ReasoningContract = { kind: "none", efforts: [] };

@@ -146,7 +146,7 @@ export class MessagesWatcher implements Watcher {
       case "content_block_delta":
         return watchedFrame(bytes, signatureIn(event["delta"]), true);
       case "content_block_start":
-        return watchedFrame(bytes, redactedIn(event["content_block"]), false);
+        return { ...watchedFrame(bytes, redactedIn(event["content_block"]), false), ...callIn(event["content_block"]) };
       default:
         return watchedFrame(bytes, this.#message.read(type, event), false);
     }
@@ -191,6 +191,11 @@ function signatureIn(delta: JsonValue | undefined): readonly ChatEvent[] {
 function redactedIn(block: JsonValue | undefined): readonly ChatEvent[] {
   const data = isObject(block) && block["type"] === "redacted_thinking" ? textOf(block["data"]) : undefined;
   return data === undefined ? NO_EVENTS : [{ type: "reasoning-redacted", data, issuer: NAME }];
+}
+
+function callIn(block: JsonValue | undefined): { readonly callId?: string } {
+  const callId = isObject(block) && block["type"] === "tool_use" ? textOf(block["id"]) : undefined;
+  return callId === undefined ? {} : { callId };
 }
 
 /** A whole answer: read when all of it is there. Its size is bounded by who reads the body. */

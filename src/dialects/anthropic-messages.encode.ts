@@ -16,8 +16,13 @@ export function messagesEncoder(options: EncodeOptions, losses: Loss[]): Encoder
 
 /** An error answer's body. */
 export function writeError(error: GatewayError, requestId: string): JsonObject {
-  return errorBody(error, requestId);
+  const { status, message, type, details } = error;
+  const isUnsaid = error.kind === "context-too-long" && !message.includes(TOO_LONG);
+  return errorBody({ status, message: isUnsaid ? `${TOO_LONG}: ${message}` : message, type, details }, requestId);
 }
+
+/** Agents look for these words of Anthropic's, to shorten the conversation by themselves; no field says it. */
+const TOO_LONG = "prompt is too long";
 
 /** The event that says, inside a stream that has begun, that it failed. */
 export function errorEvent(error: GatewayError, requestId: string): string {

@@ -39,7 +39,7 @@ export function readToolResult(block: JsonObject, path: string): ToolResultPart 
   const isError = block["is_error"];
   return {
     type: "tool-result",
-    callId: required(block, "tool_use_id", path),
+    callId: requiredId(block, "tool_use_id", path),
     content: readResultContent(content, `${path}.content`),
     ...(typeof isError === "boolean" ? { isError } : {}),
     ...common(block, ["tool_use_id", "content", "is_error"]),
@@ -73,7 +73,7 @@ function readThinking(block: JsonObject, path: string): Part {
 function readToolUse(block: JsonObject, path: string): Part {
   return {
     type: "tool-call",
-    id: required(block, "id", path),
+    id: requiredId(block, "id", path),
     name: required(block, "name", path),
     arguments: JSON.stringify(block["input"] ?? {}),
     ...common(block, ["id", "name", "input"]),
@@ -159,4 +159,11 @@ function required(block: JsonObject, key: string, path: string): string {
   const value = block[key];
   if (typeof value === "string") return value;
   throw invalid(`${path}.${key}`, `\`${path}.${key}\` is missing or not text`);
+}
+
+/** Of a call, and of what answers it: nothing could be told apart by an id of no characters, and the API refuses it, too. */
+function requiredId(block: JsonObject, key: string, path: string): string {
+  const id = required(block, key, path);
+  if (id !== "") return id;
+  throw invalid(`${path}.${key}`, `\`${path}.${key}\` is empty; the id that a call and its result share is needed`);
 }

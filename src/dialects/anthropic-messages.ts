@@ -6,6 +6,7 @@ import type { Edit } from "../edit.ts";
 import type { ModelRecord } from "../model.ts";
 import { MessagesWatcher, messagesDecoder, readError } from "./anthropic-messages.decode.ts";
 import { errorEvent, messagesEncoder, writeError } from "./anthropic-messages.encode.ts";
+import { placing } from "./anthropic-messages.placing.ts";
 import { readRequest } from "./anthropic-messages.read.ts";
 import { isArray, isObject, NAME } from "./anthropic-messages.words.ts";
 import { writeRequest } from "./anthropic-messages.write.ts";
@@ -19,6 +20,7 @@ export const anthropicMessages: Dialect = {
   readRequest,
   writeRequest,
   edits,
+  placing,
   refuses,
   decoder: messagesDecoder,
   watcher: () => new MessagesWatcher(),

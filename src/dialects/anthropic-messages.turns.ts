@@ -15,6 +15,7 @@ import { jsonDeeperThan } from "../json-scan.ts";
 import type { Markable } from "./anthropic-messages.marks.ts";
 import { refuseMedia, resultBlock, writePart, type Lose } from "./anthropic-messages.write-parts.ts";
 import { isObject, NAME, RAW_INPUT, toolIdOf } from "./anthropic-messages.words.ts";
+import { isKept } from "./exact.ts";
 
 export type Block = Markable;
 
@@ -163,6 +164,8 @@ class TurnWriter {
   }
 
   #call(part: ToolCallPart, path: string): JsonObject {
+    const own = this.#request.dialect === NAME;
+    if (!own) this.#loseExtra(part.extra, path);
     const id = this.#uniqueId(part.id);
     const same = this.#waiting.get(part.id);
     if (same === undefined) this.#waiting.set(part.id, [id]);
@@ -172,7 +175,7 @@ class TurnWriter {
       id,
       name: part.name,
       input: this.#input(part.arguments, path),
-      ...(this.#request.dialect === NAME ? part.extra : {}),
+      ...(own ? part.extra : {}),
     };
   }
 
@@ -182,7 +185,10 @@ class TurnWriter {
     try {
       const value: unknown = JSON.parse(text);
       // What is parsed is written again, which takes a stack as deep as it is nested.
-      if (isObject(value) && !jsonDeeperThan(Buffer.from(text), ARGUMENTS_DEPTH_MAX)) return value;
+      if (isObject(value) && !jsonDeeperThan(Buffer.from(text), ARGUMENTS_DEPTH_MAX)) {
+        if (!isKept(text, value)) this.#lose("tool-arguments", path);
+        return value;
+      }
     } catch {
       // Not JSON: kept below.
     }
@@ -204,6 +210,7 @@ class TurnWriter {
   }
 
   #addResult(part: ToolResultPart, path: string): void {
+    if (this.#request.dialect !== NAME) this.#loseExtra(part.extra, path);
     const content = this.#blocks(part.content, path, "user");
     const mark = part.cache ?? content.findLast((block) => block.mark !== undefined)?.mark;
     const ids = this.#waiting.get(part.callId);

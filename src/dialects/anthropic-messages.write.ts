@@ -8,6 +8,7 @@ import { writeReasoning, type ReasoningFields } from "./anthropic-messages.reaso
 import { writeTurns, type Block } from "./anthropic-messages.turns.ts";
 import { NAME } from "./anthropic-messages.words.ts";
 import type { WriteOptions } from "./dialect.ts";
+import { saysNothing } from "./refused.ts";
 
 /** The cap on output where the client gave none, as this dialect needs one: enough for a long answer of any model. */
 export const MAX_TOKENS_DEFAULT = 8192;
@@ -15,9 +16,7 @@ export const MAX_TOKENS_DEFAULT = 8192;
 export function writeRequest(request: ChatRequest, options: WriteOptions, losses: Loss[]): JsonObject {
   const { record } = options;
   if (request.messages.length === 0) {
-    throw new GatewayError("invalid-request", "`messages` is empty; at least one message is required", {
-      param: "messages",
-    });
+    throw saysNothing();
   }
   const lose = (field: string, path?: string) => void losses.push(path === undefined ? { field } : { field, path });
   const reasoning = writeReasoning(request, record, MAX_TOKENS_DEFAULT, lose);

@@ -2,10 +2,10 @@
  * The interfaces a dialect implements. A dialect is a wire format, both ways; it knows nothing of providers, prices or clocks.
  * Everything here is sans-IO: values in, values out; any chunking of the same bytes gives the same events.
  */
-import type { AnswerError, ChatEvent, ChatRequest, DialectName, JsonObject, Loss } from "../chat.ts";
+import type { AnswerError, ChatEvent, ChatRequest, DialectName, JsonObject, Loss, Placed } from "../chat.ts";
 import type { Edit } from "../edit.ts";
 import type { GatewayError } from "../errors.ts";
-import type { ModelRecord } from "../model.ts";
+import type { CacheContract, ModelRecord } from "../model.ts";
 
 export interface Dialect {
   readonly name: DialectName;
@@ -35,6 +35,11 @@ export interface Dialect {
    * the provider; one that left the choice to us gets the request written anew, as for another dialect. Absent: never.
    */
   refuses?(request: ChatRequest, record: ModelRecord): boolean;
+
+  /**
+   * The edits that place the client's own bytes at their cache boundary. Absent: the dialect cannot say any of it.
+   */
+  placing?(body: JsonObject, request: ChatRequest, placement: CachePlacement): Placing;
 
   /** Whether servers of this dialect keep their answers, so that a later request can name one by its id. Absent: no. */
   readonly keepsAnswers?: boolean;
@@ -75,6 +80,28 @@ export interface EditOptions {
   readonly askStreamUsage: boolean;
 }
 
+/** How a prompt is to be cached. */
+export interface CachePlacement {
+  /** Shallow to deep. */
+  readonly placed: readonly Placed[];
+  /** Whether the client's own marks are replaced. */
+  readonly anew: boolean;
+  /** Whether nothing is to be cached but what is marked, where a provider would cache more by itself. */
+  readonly marksOnly: boolean;
+  /** By which the provider finds the prefix again; `undefined`: it needs none, or the client gave one. */
+  readonly key: string | undefined;
+  /** Which mark the model understands; `undefined`: none. */
+  readonly style: MarkStyle | undefined;
+}
+
+export interface Placing {
+  readonly edits: readonly Edit[];
+  /** Of what was to be placed, that which has no counterpart on the wire. */
+  readonly unplaced: readonly Placed[];
+}
+
+export type MarkStyle = Extract<CacheContract, { readonly kind: "marks" }>["style"];
+
 export interface EncodeOptions {
   readonly stream: boolean;
   /** The model as the client named it, for answers whose upstream does not say. */
@@ -83,6 +110,8 @@ export interface EncodeOptions {
   readonly includeUsage: boolean;
   /** Whether the client asked for thinking, for dialects whose answers have another form with it; absent: not known. */
   readonly wantsReasoning?: boolean;
+  /** Whether vectors are to be in base64; absent: as numbers. */
+  readonly wantsBase64?: boolean;
   /** An id for the answer when the upstream gives none (or one of another dialect's form). */
   readonly id: string;
   /** Seconds since the epoch, for dialects that stamp their answers. */
@@ -111,6 +140,8 @@ export interface WatchedFrame {
   readonly isDelta: boolean;
   /** Of the bytes, those that are certainly no output, where some servers hide by random text how long it is. */
   readonly paddingBytes?: number;
+  /** The id of a tool call that begins here; at least of an answer's first, where the server gives one. */
+  readonly callId?: string;
 }
 
 export interface Watcher {

@@ -22,6 +22,8 @@ export interface ForwardedOptions {
   readonly streams: boolean;
   /** From the whole answer. */
   readonly readUsage: (answer: JsonObject) => Usage;
+  /** What of it can be told in another dialect; absent: nothing. */
+  readonly readContent?: (answer: JsonObject) => readonly ChatEvent[];
 }
 
 export function forwardedDialect(options: ForwardedOptions): Dialect {
@@ -34,7 +36,7 @@ export function forwardedDialect(options: ForwardedOptions): Dialect {
       throw onlyForwarded(options);
     },
     edits: (body, edit) => (options.streams ? like.edits(body, edit) : renamed(body, edit.model)),
-    decoder: (stream) => (stream ? like.decoder(true) : new CountingDecoder(options.readUsage)),
+    decoder: (stream) => (stream ? like.decoder(true) : new CountingDecoder(options.readUsage, options.readContent)),
     watcher: (): Watcher => like.watcher(),
     encoder: (): Encoder => {
       throw onlyForwarded(options);
@@ -93,9 +95,11 @@ function textsIn(input: JsonValue): string[] {
 export class CountingDecoder implements Decoder {
   readonly #chunks: Uint8Array[] = [];
   readonly #readUsage: ForwardedOptions["readUsage"];
+  readonly #readContent: NonNullable<ForwardedOptions["readContent"]>;
 
-  constructor(readUsage: ForwardedOptions["readUsage"]) {
+  constructor(readUsage: ForwardedOptions["readUsage"], readContent: ForwardedOptions["readContent"] = () => []) {
     this.#readUsage = readUsage;
+    this.#readContent = readContent;
   }
 
   push(bytes: Uint8Array): ChatEvent[] {
@@ -111,6 +115,7 @@ export class CountingDecoder implements Decoder {
     const model = answer["model"];
     return [
       { type: "start", ...(typeof model === "string" ? { model } : {}) },
+      ...this.#readContent(answer),
       { type: "usage", usage: this.#readUsage(answer) },
       { type: "finish", reason: "stop" },
       { type: "done" },

@@ -4,7 +4,7 @@ import { anthropicMessages } from "./anthropic-messages.ts";
 import type { Dialect } from "./dialect.ts";
 import { mistralChat } from "./mistral-chat.ts";
 import { ollamaChat, ollamaGenerate } from "./ollama-chat.ts";
-import { ollamaEmbed } from "./ollama-embed.ts";
+import { ollamaEmbed, ollamaEmbeddings } from "./ollama-embed.ts";
 import { openaiChat } from "./openai-chat.ts";
 import { mistralFim, openaiCompletions } from "./openai-completions.ts";
 import { openaiEmbeddings } from "./openai-embeddings.ts";
@@ -21,5 +21,6 @@ export const dialects: readonly Dialect[] = [
   openaiCompletions,
   mistralFim,
   ollamaEmbed,
+  ollamaEmbeddings,
   anthropicCountTokens,
 ];

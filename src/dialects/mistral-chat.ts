@@ -12,6 +12,7 @@ import { readRequest } from "./mistral-chat.read.ts";
 import { NAME } from "./mistral-chat.words.ts";
 import { writeRequest } from "./mistral-chat.write.ts";
 import { readError } from "./openai-chat.errors.ts";
+import { keyPlacing } from "./openai-chat.placing.ts";
 import { isArray, isObject } from "./openai-chat.words.ts";
 import { isForeignSeal } from "./seal.ts";
 import { SSE_CONTENT_TYPE } from "./sse.ts";
@@ -22,6 +23,7 @@ export const mistralChat: Dialect = {
   readRequest,
   writeRequest,
   edits,
+  placing: keyPlacing,
   decoder: mistralDecoder,
   watcher: mistralWatcher,
   encoder: mistralEncoder,

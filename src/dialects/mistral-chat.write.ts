@@ -3,7 +3,6 @@
  * bytes; what finds no word is a loss.
  */
 import type { ChatRequest, JsonObject, Loss, ToolChoice } from "../chat.ts";
-import { GatewayError } from "../errors.ts";
 import type { ModelRecord } from "../model.ts";
 import type { WriteOptions } from "./dialect.ts";
 import { isHostedElsewhere, writeTools } from "./mistral-chat.tools.ts";
@@ -13,14 +12,13 @@ import type { Lose } from "./mistral-chat.write-parts.ts";
 import { takesKey } from "./openai-chat.marks.ts";
 import { writeEffort } from "./openai-chat.reasoning.ts";
 import { schemaFormat } from "./openai-chat.schema.ts";
+import { saysNothing } from "./refused.ts";
 
 export function writeRequest(request: ChatRequest, options: WriteOptions, losses: Loss[]): JsonObject {
   const { record } = options;
   // On the lane of its own dialect this is the provider's to say.
   if (request.messages.length === 0) {
-    throw new GatewayError("invalid-request", "`messages` is empty; at least one message is required", {
-      param: "messages",
-    });
+    throw saysNothing();
   }
   const lose = (field: string, path?: string) => void losses.push(path === undefined ? { field } : { field, path });
   const own = request.dialect === NAME;
@@ -173,10 +171,10 @@ const SERVICE_TIERS: ReadonlyMap<string, string> = new Map(
   }),
 );
 
-/** Who the caller's user is has no place here, and changes no answer. */
 function writeCaller(request: ChatRequest, record: ModelRecord | undefined, lose: Lose): JsonObject {
-  const { metadata, serviceTier, promptCacheKey, dialect } = request;
+  const { endUser, metadata, serviceTier, promptCacheKey, dialect } = request;
   const own = dialect === NAME;
+  if (endUser !== undefined) lose("user", "user");
   const tier = serviceTier === undefined || own ? serviceTier : SERVICE_TIERS.get(serviceTier);
   if (serviceTier !== undefined && tier === undefined) lose("service_tier", "service_tier");
   const takesCacheKey = own || takesKey(record);

@@ -36,8 +36,8 @@ export function isPlainError(value: JsonObject): boolean {
 export function errorOf(answer: JsonObject, status: number | undefined): AnswerError {
   const told = toldIn(answer);
   const tooLong = OVERFLOW.test(told.message);
-  // Some versions call a prompt that does not fit a failure of their own.
-  const fits = tooLong ? 400 : (status ?? told.status ?? statusOfWords(told.message));
+  // A prompt that does not fit some versions call a failure of their own, and all of them a picture that the model cannot see.
+  const fits = tooLong || BLIND.test(told.message) ? 400 : (status ?? told.status ?? statusOfWords(told.message));
   const code = told.code ?? (tooLong ? "context_length_exceeded" : undefined);
   return {
     status: fits,
@@ -49,6 +49,9 @@ export function errorOf(answer: JsonObject, status: number | undefined): AnswerE
 
 /** How servers of all ages say that a prompt does not fit. */
 const OVERFLOW = /\bexceeds? (?:the )?(?:available |maximum )?context (?:length|size|window)/i;
+
+/** How the server says that a model has no eyes. */
+const BLIND = /\bmissing data required for image input\b/;
 
 interface Told {
   readonly message: string;

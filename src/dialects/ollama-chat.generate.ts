@@ -13,7 +13,8 @@ import { readShared } from "./ollama-chat.read.ts";
 import { isString, optional } from "./ollama-chat.fields.ts";
 import { GENERATE_NAME, isArray, isOwn } from "./ollama-chat.words.ts";
 import { PartWriter } from "./ollama-chat.write-parts.ts";
-import { losing, noMessages, takesSound, writeShared } from "./ollama-chat.write.ts";
+import { losing, takesSound, writeShared } from "./ollama-chat.write.ts";
+import { saysNothing } from "./refused.ts";
 
 export function readPrompt(body: JsonObject): ChatRequest {
   const system = optional(body, "system", "text", isString) ?? "";
@@ -30,12 +31,22 @@ export function readPrompt(body: JsonObject): ChatRequest {
           ...(system === "" ? [] : [{ role: "system", parts: [{ type: "text", text: system }] } as const]),
           { role: "user", parts },
         ];
-  const idle = IDLE_FIELDS.filter((key) => isNothing(body[key]));
-  return readShared(body, GENERATE_NAME, messages, [], ["system", "prompt", "images", ...idle]);
+  const idle = Object.keys(ONLY_HERE).filter((key) => isNothing(body[key]));
+  const said = Object.entries(ONLY_HERE).filter(([key]) => !isNothing(body[key] ?? ""));
+  const read = readShared(body, GENERATE_NAME, messages, [], ["system", "prompt", "images", ...idle]);
+  return said.length === 0 ? read : { ...read, onlyHere: said.map(([, word]) => word) };
 }
 
-/** Fields that older clients send with nothing in them. */
-const IDLE_FIELDS: readonly string[] = ["suffix", "template", "context", "raw"];
+/**
+ * What a chat has no place for, in words for an error: without it, the prompt would mean something else. Older clients send these
+ * fields with nothing in them.
+ */
+const ONLY_HERE: Readonly<Record<string, string>> = {
+  suffix: "a suffix",
+  template: "a template of its own",
+  context: "the context of an earlier answer",
+  raw: "a raw prompt",
+};
 
 function isNothing(value: JsonObject[string]): boolean {
   return value === "" || value === false || (isArray(value) && value.length === 0);
@@ -45,7 +56,7 @@ function isNothing(value: JsonObject[string]): boolean {
 export function writePrompt(request: ChatRequest, options: WriteOptions, losses: Loss[]): JsonObject {
   const lose = losing(losses);
   const own = isOwn(request.dialect);
-  if (request.messages.length === 0 && !own) throw noMessages();
+  if (request.messages.length === 0 && !own) throw saysNothing();
   const [system, user] = turnOf(request);
   const writer = new PartWriter(own, takesSound(options), lose);
   const said = user === undefined ? undefined : writer.write(user.parts, "messages[0]");

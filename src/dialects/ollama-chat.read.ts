@@ -51,7 +51,8 @@ export function readShared(
     ...(reasoning === undefined ? {} : { reasoning }),
     ...(logprobs ? { logprobs: top === undefined ? {} : { top } } : {}),
     extra: {
-      ...without(body, [...READ_FIELDS, ...read]),
+      // Not to be cut is what everybody else's prompts are.
+      ...without(body, [...READ_FIELDS, ...read, ...(body["truncate"] === false ? ["truncate"] : [])]),
       ...(rest === undefined ? {} : { options: rest }),
       ...(top === undefined || logprobs ? {} : { top_logprobs: top }),
     },

@@ -11,9 +11,14 @@ import type {
   ToolMessage,
   ToolResultPart,
 } from "../chat.ts";
+import { jsonDeeperThan } from "../json-scan.ts";
+import { isKept } from "./exact.ts";
 import { MESSAGE_KIND } from "./ollama-chat.messages.ts";
 import { PartWriter, type Lose } from "./ollama-chat.write-parts.ts";
 import { isObject, isOwn, madeId, parsed, RAW_ARGUMENTS } from "./ollama-chat.words.ts";
+
+/** Deeper than this, a call's arguments are kept as text. */
+const ARGUMENTS_DEPTH_MAX = 200;
 
 /** @param hears Whether the model is known to take sound. */
 export function writeMessages(request: ChatRequest, hears: boolean, lose: Lose): JsonObject[] {
@@ -102,7 +107,11 @@ class MessageWriter {
   #arguments(text: string, path: string): JsonObject {
     if (text.trim() === "") return {};
     const value = parsed(text);
-    if (value !== undefined) return value;
+    // What is parsed is written again, which takes a stack as deep as it is nested.
+    if (value !== undefined && !jsonDeeperThan(Buffer.from(text), ARGUMENTS_DEPTH_MAX)) {
+      if (!isKept(text, value)) this.#lose("tool-arguments", path);
+      return value;
+    }
     this.#lose("tool-arguments", path);
     return { [RAW_ARGUMENTS]: text };
   }

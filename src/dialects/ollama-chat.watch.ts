@@ -40,7 +40,11 @@ export class OllamaWatcher implements Watcher {
     const begun = this.#state.start(line);
     // What it says is not passed on, so that arguments need not be found in its text.
     const said = this.#said.read(line, "");
-    return watched(bytes, [...begun, ...this.#state.ending(line, this.#said.hasCalls)], said.length > 0);
+    const call = said.find((event) => event.type === "tool-call-start");
+    return {
+      ...watched(bytes, [...begun, ...this.#state.ending(line, this.#said.hasCalls)], said.length > 0),
+      ...(call === undefined ? {} : { callId: call.id }),
+    };
   }
 }
 

@@ -10,11 +10,12 @@ import { writeTools } from "./ollama-chat.tools.ts";
 import { writeMessages } from "./ollama-chat.turns.ts";
 import type { Lose } from "./ollama-chat.write-parts.ts";
 import { isArray, isOwn, NAME, without } from "./ollama-chat.words.ts";
+import { saysNothing } from "./refused.ts";
 
 export function writeRequest(request: ChatRequest, options: WriteOptions, losses: Loss[]): JsonObject {
   const lose = losing(losses);
   // Of this API's own clients, no messages are a request to load the model.
-  if (request.messages.length === 0 && !isOwn(request.dialect)) throw noMessages();
+  if (request.messages.length === 0 && !isOwn(request.dialect)) throw saysNothing();
   refusePromptFields(request);
   const tools = writeTools(request, lose);
   const messages = writeMessages(request, takesSound(options), lose);
@@ -48,12 +49,6 @@ function refusePromptFields({ extra, dialect }: ChatRequest): void {
 
 export function losing(losses: Loss[]): Lose {
   return (field, path) => void losses.push(path === undefined ? { field } : { field, path });
-}
-
-export function noMessages(): GatewayError {
-  return new GatewayError("invalid-request", "`messages` is empty; at least one message is required", {
-    param: "messages",
-  });
 }
 
 export function takesSound({ record }: WriteOptions): boolean {

@@ -58,7 +58,7 @@ class StreamDecoder implements Decoder {
       if (isFirst(choice)) events.push(...this.#said(choice));
       else events.push({ type: "opaque", kind: "choice", value: choice });
     }
-    if (isObject(chunk["moderation"])) events.push({ type: "opaque", kind: "moderation", value: chunk["moderation"] });
+    events.push(...moderation(chunk));
     events.push(...this.#state.usage(chunk));
     for (const choice of choices) {
       if (isFirst(choice) && !this.#state.over)
@@ -80,6 +80,11 @@ class StreamDecoder implements Decoder {
 function logprobs(choice: JsonObject): ChatEvent[] {
   const value = choice["logprobs"];
   return isObject(value) ? [{ type: "opaque", kind: "logprobs", value }] : [];
+}
+
+function moderation(holder: JsonObject): ChatEvent[] {
+  const value = holder["moderation"];
+  return isObject(value) ? [{ type: "opaque", kind: "moderation", value }] : [];
 }
 
 /** A whole answer: read when all of it is there. Its size is bounded by who reads the body. */
@@ -118,6 +123,7 @@ function wholeEvents(answer: JsonObject, first: JsonObject, choices: readonly Js
     ...choices.flatMap((other): ChatEvent[] =>
       other === first ? [] : [{ type: "opaque", kind: "choice", value: other }],
     ),
+    ...moderation(answer),
     ...wholeUsage(answer),
     finishEvent(first, finishWord(first) ?? "stop", reader.calls.count > 0),
     { type: "done" },

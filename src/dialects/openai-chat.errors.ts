@@ -16,6 +16,17 @@ export function readError(status: number, body: Uint8Array): AnswerError {
   return { status, message: isPlain ? said : `the provider answered ${status} without a reason that can be read` };
 }
 
+/**
+ * The same for clients of this dialect, who look for `{error: {message}}` and take the words from nowhere else: what has another
+ * server's form, Mistral's say, is to be said to them again.
+ */
+export function readChatError(status: number, body: Uint8Array): AnswerError {
+  const answer = parsed(Buffer.from(body).toString("utf8"));
+  const said = readError(status, body);
+  const isOwn = isObject(answer) && isObject(answer["error"]) && typeof answer["error"]["message"] === "string";
+  return isOwn ? said : { ...said, foreign: true };
+}
+
 const PLAIN_TEXT_MAX = 300;
 
 function parsed(text: string): unknown {
@@ -138,9 +149,14 @@ function statusOfWords(words: readonly (string | undefined)[]): number {
 
 /** An error answer's body. */
 export function writeError(error: GatewayError, _requestId: string): JsonObject {
-  const { status, message, type, param } = error;
+  const { status, type, param } = error;
+  const isUnsaid = error.kind === "context-too-long" && !TOO_LONG.test(error.message);
+  const message = isUnsaid ? `the prompt exceeds the context window: ${error.message}` : error.message;
   return errorBody({ status, message, type, param, code: error.code ?? CODE_OF_KIND[error.kind] });
 }
+
+/** Frameworks that do not look at the code look for one of OpenAI's wordings, to shorten the conversation by themselves. */
+const TOO_LONG = /exceeds the context window|maximum context length|exceed the configured limit/;
 
 /** The bytes that say, inside a stream that has begun, that it failed. Nothing follows it, not even the terminal mark. */
 export function errorEvent(error: GatewayError, requestId: string): string {

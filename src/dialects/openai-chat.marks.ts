@@ -3,8 +3,9 @@
  * other makers' models take in this dialect. Everywhere else they are left out and nothing is lost: the cache there works by itself,
  * and a field that a server does not know is refused.
  */
-import type { CacheMark, JsonObject } from "../chat.ts";
+import type { CacheMark, ChatRequest, JsonObject } from "../chat.ts";
 import type { ModelRecord } from "../model.ts";
+import { MARKS_ONLY } from "./openai-chat.placing.ts";
 import type { Content } from "./openai-chat.write-parts.ts";
 
 /** @param contents Every part that may bear a mark, in the order of the prompt. Only the latest are kept, as the API would. */
@@ -37,6 +38,12 @@ const SECONDS: Readonly<Record<NonNullable<CacheMark["ttl"]>, number>> = {
 /** A lifetime that this model does not have becomes its own default, which costs what the model's price says. */
 function lifetime({ ttl }: CacheMark, ttlSeconds: readonly number[]): JsonObject {
   return ttl !== undefined && ttlSeconds.includes(SECONDS[ttl]) ? { ttl } : {};
+}
+
+/** For models that would cache a prompt to its end by themselves. */
+export function writeMarksOnly({ marksOnly }: ChatRequest, record: ModelRecord | undefined): JsonObject {
+  const isAsked = record?.cache.kind === "marks" && record.cache.style === "prompt_cache_breakpoint";
+  return marksOnly === true && isAsked ? { prompt_cache_options: MARKS_ONLY } : {};
 }
 
 /** Whether prompts are told apart by a key, so that one is better sent. */

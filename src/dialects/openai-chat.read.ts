@@ -43,6 +43,7 @@ export function readRequest(body: JsonObject): ChatRequest {
       endUser: safetyIdentifier ?? user,
       metadata: optional(body, "metadata", "an object", isObject),
       serviceTier: optional(body, "service_tier", "text", isString),
+      saysCaching: isObject(body["prompt_cache_options"]) ? true : undefined,
       promptCacheKey: optional(body, "prompt_cache_key", "text", isString),
       choices: optional(body, "n", "a whole number", isCount),
       logprobs: logprobs ? defined({ top: topLogprobs }) : undefined,

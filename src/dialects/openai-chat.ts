@@ -9,7 +9,8 @@ import type { Edit } from "../edit.ts";
 import type { Dialect, EditOptions } from "./dialect.ts";
 import { chatDecoder } from "./openai-chat.decode.ts";
 import { chatEncoder } from "./openai-chat.encode.ts";
-import { errorEvent, readError, writeError } from "./openai-chat.errors.ts";
+import { errorEvent, readChatError, writeError } from "./openai-chat.errors.ts";
+import { placing } from "./openai-chat.placing.ts";
 import { readRequest } from "./openai-chat.read.ts";
 import { ChatWatcher } from "./openai-chat.watch.ts";
 import { isObject, NAME } from "./openai-chat.words.ts";
@@ -22,10 +23,11 @@ export const openaiChat: Dialect = {
   readRequest,
   writeRequest,
   edits,
+  placing,
   decoder: chatDecoder,
   watcher: () => new ChatWatcher(),
   encoder: chatEncoder,
-  readError,
+  readError: readChatError,
   writeError,
   errorEvent,
   comment: sseComment,

@@ -55,6 +55,7 @@ export class ChatWatcher implements Watcher {
       events,
       usageOnly: isArray(chunk["choices"]) && choices.length === 0 && usageIn(chunk) !== undefined,
       isDelta: deltas.some(hasOutput),
+      ...callIn(deltas),
     };
   }
 }
@@ -79,6 +80,13 @@ function watched(bytes: Uint8Array, events: readonly ChatEvent[]): WatchedFrame 
 function calls(delta: JsonObject): boolean {
   const list = delta["tool_calls"];
   return (isArray(list) && list.some(isObject)) || isObject(delta["function_call"]);
+}
+
+/** The first call that is named. */
+function callIn(deltas: readonly JsonObject[]): { readonly callId?: string } {
+  const all = deltas.flatMap((delta) => (isArray(delta["tool_calls"]) ? delta["tool_calls"] : []));
+  const [callId] = all.flatMap((call) => (isObject(call) && typeof call["id"] === "string" ? [call["id"]] : []));
+  return callId === undefined ? {} : { callId };
 }
 
 function hasOutput(delta: JsonObject): boolean {

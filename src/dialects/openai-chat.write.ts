@@ -7,19 +7,18 @@ import type { ChatRequest, FunctionTool, JsonObject, Loss, Tool, ToolChoice } fr
 import { GatewayError } from "../errors.ts";
 import type { ModelRecord } from "../model.ts";
 import type { WriteOptions } from "./dialect.ts";
-import { markWriter, takesKey } from "./openai-chat.marks.ts";
+import { markWriter, takesKey, writeMarksOnly } from "./openai-chat.marks.ts";
 import { writeEffort } from "./openai-chat.reasoning.ts";
 import { schemaFormat, takesStrict } from "./openai-chat.schema.ts";
 import { wireTurn, writeTurns } from "./openai-chat.turns.ts";
 import { isObject, NAME } from "./openai-chat.words.ts";
+import { saysNothing } from "./refused.ts";
 
 export function writeRequest(request: ChatRequest, options: WriteOptions, losses: Loss[]): JsonObject {
   const { record } = options;
   // On the lane of its own dialect this is the provider's to say.
   if (request.messages.length === 0) {
-    throw new GatewayError("invalid-request", "`messages` is empty; at least one message is required", {
-      param: "messages",
-    });
+    throw saysNothing();
   }
   const lose = (field: string, path?: string) => void losses.push(path === undefined ? { field } : { field, path });
   const own = request.dialect === NAME;
@@ -49,6 +48,7 @@ export function writeRequest(request: ChatRequest, options: WriteOptions, losses
     ...writeSampling(request, record, effort.thinks, lose),
     ...writeAlternatives(request),
     ...writeCaller(request, record, lose),
+    ...writeMarksOnly(request, record),
     ...extra,
     ...(request.stream
       ? { stream: true, stream_options: { ...objectIn(extra, "stream_options"), include_usage: true } }

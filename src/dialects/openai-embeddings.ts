@@ -2,23 +2,52 @@
 import type { JsonObject, JsonValue } from "../chat.ts";
 import { UNKNOWN_USAGE, type Usage } from "../usage.ts";
 import type { Dialect } from "./dialect.ts";
-import { forwardedDialect } from "./forwarded.ts";
+import { base64Of, countIn, embeddingDialect } from "./embeddings.ts";
 import { mistralChat } from "./mistral-chat.ts";
 import { openaiChat } from "./openai-chat.ts";
 import { usageIn, UsageReader } from "./openai-chat.usage.ts";
 
-export const openaiEmbeddings: Dialect = forwardedDialect({
+export const openaiEmbeddings: Dialect = embeddingDialect({
   name: "openai-embeddings",
-  word: "embeddings",
   like: openaiChat,
   input: { field: "input", words: "a string, or a list of strings or tokens", isFit: isInput },
-  streams: false,
   readUsage,
+  readWish(body) {
+    // The second is Mistral's word.
+    const dimensions = countIn(body["dimensions"]) ?? countIn(body["output_dimension"]);
+    const dtype = body["output_dtype"];
+    return {
+      base64: body["encoding_format"] === "base64",
+      ...(dimensions === undefined ? {} : { dimensions }),
+      ...(typeof dtype === "string" ? { dtype } : {}),
+    };
+  },
+  known: ["dimensions", "output_dimension", "output_dtype", "encoding_format"],
+  write: (texts, { dimensions }, model) => ({
+    model,
+    input: [...texts],
+    encoding_format: "float",
+    ...(dimensions === undefined ? {} : { dimensions }),
+  }),
+  readVectors({ data }) {
+    return Array.isArray(data) ? (data as readonly JsonObject[]).map((one) => one["embedding"] ?? []) : undefined;
+  },
+  writeAnswer: ({ vectors, promptTokens = 0 }, { model, wantsBase64 }) => ({
+    object: "list",
+    data: vectors.map((vector, index) => ({
+      object: "embedding",
+      index,
+      embedding: wantsBase64 === true ? base64Of(vector) : vector,
+    })),
+    model,
+    usage: { prompt_tokens: promptTokens, total_tokens: promptTokens },
+  }),
 });
 
 /** The same at Mistral's surface, whose clients know errors in Mistral's form. */
 export const mistralEmbeddings: Dialect = {
   ...openaiEmbeddings,
+  readError: (status, body) => mistralChat.readError(status, body),
   writeError: (error, requestId) => mistralChat.writeError(error, requestId),
   errorEvent: (error, requestId) => mistralChat.errorEvent(error, requestId),
 };

@@ -106,6 +106,11 @@ function untypedAs(item: JsonObject): string | undefined {
   return item["id"] === undefined ? undefined : "item_reference";
 }
 
+/** Whether an item only names one that its provider keeps. */
+export function isReference(item: JsonObject): boolean {
+  return (item["type"] ?? untypedAs(item)) === "item_reference";
+}
+
 const ROLES = '"user", "assistant", "system", "developer"';
 
 /** The parts of a message of the assistant's. The first says that an item begins, and bears what is true of all of it. */

@@ -8,7 +8,7 @@ import type { ChatRequest, JsonObject, JsonValue, Kept, Message, ReasoningWish, 
 import { defined, isBoolean, isCount, isNumber, isString, member, optional } from "./openai-chat.fields.ts";
 
 import { isArray, isObject, textOf, without } from "./openai-chat.words.ts";
-import { readInput } from "./openai-responses.items.ts";
+import { isReference, readInput } from "./openai-responses.items.ts";
 import { readToolChoice, readTools } from "./openai-responses.tools.ts";
 import { INCLUDE_LOGPROBS, INCLUDE_SEALS, NAME } from "./openai-responses.words.ts";
 import { invalid, told } from "./refused.ts";
@@ -43,6 +43,7 @@ export function readRequest(body: JsonObject): ChatRequest {
       endUser: safetyIdentifier ?? user,
       metadata: optional(body, "metadata", "an object", isObject),
       serviceTier: optional(body, "service_tier", "text", isString),
+      saysCaching: isObject(body["prompt_cache_options"]) ? true : undefined,
       promptCacheKey: optional(body, "prompt_cache_key", "text", isString),
       logprobs: hasLogprobs ? defined({ top: topLogprobs }) : undefined,
       envelope: readEnvelope(body, reasoning),
@@ -137,7 +138,8 @@ const STATE_FIELDS: Readonly<Record<string, string>> = {
 };
 /** Items likewise; or without which the rest would mean something else. */
 const STATE_ITEMS: Readonly<Record<string, string>> = {
-  item_reference: "an item kept at the provider",
+  // The `ai` package sends these unless it is told otherwise: the remedy belongs to the word.
+  item_reference: "an item kept at the provider (item_reference, which clients send whole under `store: false`)",
   compaction: "a compacted conversation",
   compaction_trigger: "compaction",
   additional_tools: "tools given with the input",
@@ -152,13 +154,19 @@ function wordsOfState(body: JsonObject, messages: readonly Message[]): readonly 
   return [...new Set(words.filter((word) => word !== undefined))];
 }
 
-/** An earlier response, or a conversation, which may be named as an object. */
+/** An earlier response, or a conversation, which may be named as an object; and items that are named instead of said. */
 function keptIn(body: JsonObject): readonly Kept[] {
-  return ["previous_response_id", "conversation"].flatMap((field) => {
+  const named = ["previous_response_id", "conversation"].flatMap((field) => {
     const given = body[field];
     const id = textOf(isObject(given) ? given["id"] : given);
     return id === undefined || id === "" ? [] : [{ field, id }];
   });
+  const items = isArray(body["input"]) ? body["input"] : [];
+  const referenced = items.flatMap((item, at) => {
+    const id = isObject(item) && isReference(item) ? textOf(item["id"]) : undefined;
+    return id === undefined || id === "" ? [] : [{ field: `input[${at}].id`, id }];
+  });
+  return [...named, ...referenced];
 }
 
 /** They come before all input, and are for this answer only: the next one does not inherit them from its predecessor. */

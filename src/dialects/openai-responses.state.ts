@@ -86,12 +86,21 @@ export function ending(response: JsonObject, hasCalls: boolean): ChatEvent[] {
   const usage = response["usage"];
   return [
     ...(isObject(usage) ? [{ type: "usage", usage: readUsage(usage) } as const] : []),
-    finishEvent(response, hasCalls),
+    { ...finishEvent(response, hasCalls), ...keptOf(response) },
     { type: "done" },
   ];
 }
 
-function finishEvent(response: JsonObject, hasCalls: boolean): ChatEvent {
+/** Items that are remembered of one answer: the first ones. */
+const KEPT_ITEMS_MAX = 64;
+
+function keptOf(response: JsonObject): { readonly kept?: readonly string[] } {
+  if (response["store"] !== true) return {};
+  const ids = itemsOf(response).flatMap((item) => textOf(item["id"]) ?? []);
+  return ids.length === 0 ? {} : { kept: ids.slice(0, KEPT_ITEMS_MAX) };
+}
+
+function finishEvent(response: JsonObject, hasCalls: boolean): Extract<ChatEvent, { type: "finish" }> {
   const status = textOf(response["status"]);
   if (status === "incomplete") {
     const details = isObject(response["incomplete_details"]) ? response["incomplete_details"] : {};

@@ -11,6 +11,7 @@ import { isArray, isObject } from "./openai-chat.words.ts";
 import { responsesDecoder } from "./openai-responses.decode.ts";
 import { responsesEncoder } from "./openai-responses.encode.ts";
 import { errorEvent } from "./openai-responses.errors.ts";
+import { placing } from "./openai-responses.placing.ts";
 import { readRequest } from "./openai-responses.read.ts";
 import { ResponsesWatcher } from "./openai-responses.watch.ts";
 import { isMadeThought, NAME } from "./openai-responses.words.ts";
@@ -23,6 +24,7 @@ export const openaiResponses: Dialect = {
   readRequest,
   writeRequest,
   edits,
+  placing,
   streamContentType: SSE_CONTENT_TYPE,
   keepsAnswers: true,
   comment: sseComment,

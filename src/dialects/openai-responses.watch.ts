@@ -1,7 +1,7 @@
 /**
  * Follows a stream without reading what it says: text passes unparsed, and only what the meter and the bindings need is read.
  */
-import type { ChatEvent, JsonObject } from "../chat.ts";
+import type { ChatEvent, JsonObject, JsonValue } from "../chat.ts";
 import type { WatchedFrame, Watcher } from "./dialect.ts";
 import { DONE, parsed } from "./openai-chat.state.ts";
 import { isObject, textOf } from "./openai-chat.words.ts";
@@ -15,15 +15,26 @@ export class ResponsesWatcher implements Watcher {
   readonly #frames = new SseSplitter();
   readonly #state = new StreamState();
   #hasCalls = false;
+  /** An error event that has come, and not been passed on: whoever passes it on must know that it is one. */
+  #held: Uint8Array | undefined;
 
   push(bytes: Uint8Array): WatchedFrame[] {
-    return this.#frames.push(bytes).map((frame) => this.#watch(frame));
+    return this.#frames.push(bytes).map((frame) => this.#next(frame));
   }
 
   end(): WatchedFrame[] {
-    const frames = this.#frames.end().map((frame) => this.#watch(frame));
+    const frames = this.#frames.end().map((frame) => this.#next(frame));
     const events = this.#state.end();
-    return events.length === 0 ? frames : [...frames, watched(EMPTY, events)];
+    return events.length === 0 ? frames : [...frames, watched(this.#held ?? EMPTY, events)];
+  }
+
+  /** The event that says the failure again goes with the one before it; anything else behind that is not waited for. */
+  #next(frame: SseFrame): WatchedFrame {
+    const held = this.#held;
+    if (held === undefined) return this.#watch(frame);
+    this.#held = undefined;
+    const failed = frame.event === FAILED ? this.#watch(frame).events : [];
+    return watched(Buffer.concat([held, frame.bytes]), failed.length > 0 ? failed : this.#state.end());
   }
 
   #watch(frame: SseFrame): WatchedFrame {
@@ -38,8 +49,13 @@ export class ResponsesWatcher implements Watcher {
       return watched(bytes, this.#state.broken("the provider's stream has an event that is not JSON"));
     }
     const type = typeOf(frame, event);
+    if (saysError(type, event)) {
+      this.#state.fail(event);
+      this.#held = bytes;
+      return watched(EMPTY, NO_EVENTS);
+    }
     if (type.endsWith(".delta")) return this.#delta(bytes, data);
-    return watched(bytes, this.#read(type, event));
+    return { ...watched(bytes, this.#read(type, event)), ...(type === ITEM_ADDED ? callIn(event["item"]) : {}) };
   }
 
   #delta(bytes: Uint8Array, data: string): WatchedFrame {
@@ -47,10 +63,6 @@ export class ResponsesWatcher implements Watcher {
   }
 
   #read(type: string, event: JsonObject): readonly ChatEvent[] {
-    if (saysError(type, event)) {
-      this.#state.fail(event);
-      return NO_EVENTS;
-    }
     if (OPENING.has(type)) {
       this.#state.open(event);
       return NO_EVENTS;
@@ -73,6 +85,7 @@ export class ResponsesWatcher implements Watcher {
   }
 }
 
+const FAILED = "response.failed";
 const EMPTY = new Uint8Array(0);
 const NO_EVENTS: readonly ChatEvent[] = [];
 
@@ -83,6 +96,11 @@ function watched(bytes: Uint8Array, events: readonly ChatEvent[]): WatchedFrame 
 function seals(item: JsonObject): ChatEvent[] {
   if (item["type"] !== "reasoning" || (textOf(item["encrypted_content"]) ?? "") === "") return [];
   return sealEvents(item, thoughtIn(item) !== "");
+}
+
+function callIn(item: JsonValue | undefined): { readonly callId?: string } {
+  const callId = isObject(item) && isCall(item) ? textOf(item["call_id"]) : undefined;
+  return callId === undefined ? {} : { callId };
 }
 
 /** Events between an item's beginning and its end tell the meter nothing. */

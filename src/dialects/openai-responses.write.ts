@@ -6,10 +6,9 @@
  */
 import { hash } from "node:crypto";
 import type { ChatRequest, JsonObject, Loss } from "../chat.ts";
-import { GatewayError } from "../errors.ts";
 import type { ModelRecord } from "../model.ts";
 import type { WriteOptions } from "./dialect.ts";
-import { markWriter, takesKey } from "./openai-chat.marks.ts";
+import { markWriter, takesKey, writeMarksOnly } from "./openai-chat.marks.ts";
 import { writeEffort } from "./openai-chat.reasoning.ts";
 import { schemaFormat } from "./openai-chat.schema.ts";
 import { isObject } from "./openai-chat.words.ts";
@@ -17,14 +16,13 @@ import { wireItem, writeTurns } from "./openai-responses.turns.ts";
 import { INCLUDE_LOGPROBS, INCLUDE_SEALS, NAME } from "./openai-responses.words.ts";
 import type { Lose } from "./openai-responses.write-parts.ts";
 import { writeTools } from "./openai-responses.write-tools.ts";
+import { saysNothing } from "./refused.ts";
 
 export function writeRequest(request: ChatRequest, options: WriteOptions, losses: Loss[]): JsonObject {
   const { record } = options;
   const own = request.dialect === NAME;
   if (request.messages.length === 0 && !own) {
-    throw new GatewayError("invalid-request", "`messages` is empty; at least one message is required", {
-      param: "messages",
-    });
+    throw saysNothing();
   }
   const lose = (field: string, path?: string) => void losses.push(path === undefined ? { field } : { field, path });
   const extra = own ? request.extra : {};
@@ -48,6 +46,7 @@ export function writeRequest(request: ChatRequest, options: WriteOptions, losses
     ...writeMaxTokens(request, record, lose),
     ...writeSampling(request, record, effort.thinks, lose),
     ...writeCaller(request, record, lose),
+    ...writeMarksOnly(request, record),
     ...without(extra, JOINED_FIELDS),
     ...writeForm(request, record, effort.thinks, extra),
     ...(request.stream ? { stream: true } : {}),

@@ -19,3 +19,11 @@ export function told(value: JsonValue | undefined): string {
 export function toldWord(value: JsonValue | undefined): string {
   return typeof value === "string" && /^[a-z_-]{1,24}$/.test(value) ? `"${value}"` : told(value);
 }
+
+/** The request has nothing in it for another dialect's model to answer. Which field that was is each client's own word. */
+export function saysNothing(): GatewayError {
+  return new GatewayError(
+    "invalid-request",
+    "the request has no message; at least one is required (`messages`, `input` or `prompt`)",
+  );
+}

@@ -10,7 +10,7 @@ export const ordered: Policy = {
     const passed = candidates.slice(0, first === undefined ? 0 : candidates.indexOf(first));
     const why =
       first?.bound === true
-        ? "issued this conversation's reasoning"
+        ? "issued what this conversation goes on from"
         : passed.map((candidate) => `${candidate.target.name} rests`).join(", ");
     return {
       order,

@@ -32,11 +32,18 @@ describeMaterial("a recorded answer of Ollama", () => {
   }
 });
 
+/** Whoever says how large the window is and what is to be done with more leaves nothing to be said by the gateway. */
+function asksItself(body: Json): Json {
+  const { options, truncate } = body;
+  const own = typeof options === "object" ? options : undefined;
+  return { ...body, options: { num_ctx: 8_192, ...own }, truncate: truncate ?? false };
+}
+
 async function passes(
   stage: NativeStage,
   { path, body, headers, bytes, kind, canonical }: NativeRecording,
 ): Promise<void> {
-  const asked: Json = { ...body, stream: kind === "ndjson" };
+  const asked: Json = { ...asksItself(body ?? {}), stream: kind === "ndjson" };
   for (const pieces of Object.values(chunkings(bytes))) {
     stage.upstream.answer(played({ status: 200, headers }, pieces));
     const { answer, bytes: heard } = await stage.send(path, { ...asked, model: `ollama/${String(asked["model"])}` });

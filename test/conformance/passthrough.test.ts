@@ -10,7 +10,7 @@ import { changesOf } from "./quirks.ts";
 import { respelt } from "./spelling.ts";
 import { chunkings, CLIENT_KEY, keyOf, played, startStage, type Sent, type Stage } from "./stage.ts";
 
-const all = recordings();
+const all = recordings().filter((recording) => !isThoughtInChunks(recording));
 
 describeMaterial("a recorded answer in the client's own dialect", () => {
   let stage: Stage;
@@ -35,6 +35,11 @@ describeMaterial("a recorded answer in the client's own dialect", () => {
     }
   }
 });
+
+/** What Mistral thought is no text of Chat Completions, whose clients get it written anew; `mistral.test.ts` has it for its own. */
+function isThoughtInChunks({ provider, status, request }: Recording): boolean {
+  return provider === "mistral" && status === 200 && (request.body["reasoning_effort"] ?? "none") !== "none";
+}
 
 /** 200s that hold an error, or chunks that a recorder parsed, are none. */
 function isAnswer({ status, canonical, kind, request }: Recording): boolean {
@@ -88,7 +93,7 @@ function isUsageOnly(frame: string): boolean {
 }
 
 async function fails(stage: Stage, recording: Recording): Promise<void> {
-  const { provider, response, status } = recording;
+  const { api, provider, response, status } = recording;
   stage.upstream.answer(played({ status, headers: headersOf(recording) }, [response.bytes]));
   const before = stage.upstream.requests.length;
   const sent = await send(stage, recording);
@@ -109,7 +114,13 @@ async function fails(stage: Stage, recording: Recording): Promise<void> {
   }
   if (status < 500) expect(sent.status).toBe(status);
   else expect(sent.status).toBeGreaterThanOrEqual(500);
-  expect(sent.bytes.equals(response.bytes)).toBe(true);
+  const told = JSON.parse(response.bytes.toString("utf8")) as Json;
+  // What lacks the member that clients of Chat Completions look for is said to them again, in the same words.
+  if (api === "messages" || typeof object(told["error"])["message"] === "string") {
+    expect(sent.bytes.equals(response.bytes)).toBe(true);
+  } else {
+    expect(object(said["error"])["message"]).toEqual(told["message"] ?? expect.any(String));
+  }
   if (status < 500 && status !== 429) expect(tries).toBe(1);
   else expect(tries).toBeLessThanOrEqual(3);
   const retryAfter = response.headers["retry-after"];

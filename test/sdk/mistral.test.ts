@@ -149,6 +149,29 @@ describe.each([
     },
   );
 
+  test("the models are the gateway's, each as the client insists on, and one by its name", async () => {
+    const { data = [] } = await client().models.list();
+    const cards = data.filter((model) => model.type === "base");
+    expect(cards).toHaveLength(data.length);
+    const names = cards.map((model) => model.id);
+    expect(names).toContain("auto");
+    for (const { provider, model } of TARGETS.filter(({ isPriced, provider }) => isPriced && provider !== "sandbox")) {
+      const id = `${provider}/${model}`;
+      expect(names).toContain(id);
+      expect(await client().models.retrieve({ modelId: id })).toMatchObject({
+        id,
+        ownedBy: provider,
+        type: "base",
+        capabilities: { completionChat: true, completionFim: provider === "mistral" },
+      });
+    }
+    const claude = cards.find((model) => model.id === "anthropic/claude-haiku-5-5");
+    expect(claude).toMatchObject({ maxContextLength: 1_000_000, capabilities: { vision: true, reasoning: true } });
+    const error = await failure(client().models.retrieve({ modelId: "no-such-model" }));
+    expect(error).toBeInstanceOf(MistralError);
+    expect((error as MistralError).statusCode).toBe(404);
+  });
+
   test("embeddings that a provider does not have are refused in words", async () => {
     const error = await failure(client().embeddings.create({ model: "anthropic/claude-haiku-5-5", inputs: "one" }));
     expect(error).toBeInstanceOf(MistralError);
@@ -167,6 +190,13 @@ describe.each([
     expect(finish).toMatch(/stop|length/);
     const rows = (await simulation.gateway.allAttempts()).slice(-2);
     for (const row of rows) expect(row).toMatchObject({ outcome: "complete", usage_basis: "reported", lane: "same" });
+  });
+
+  test("the text in the middle is refused in words where a provider has none", async () => {
+    const error = await failure(client().fim.complete({ model: "openai/gpt-5.4-nano", prompt: "def f(" }));
+    expect(error).toBeInstanceOf(MistralError);
+    expect((error as MistralError).statusCode).toBe(400);
+    expect((error as MistralError).body).toMatch(/FIM/);
   });
 
   test("a field that Mistral's schema lacks is an HTTPValidationError", async () => {

@@ -156,6 +156,11 @@ describe.each([
     const names = models.map((model) => model.name);
     expect(names).toContain("auto");
     expect(names).toContain("anthropic/claude-haiku-5-5");
+    for (const { name, provider } of TARGETS) {
+      const one = await client().show({ model: name });
+      expect(one.capabilities, name).toContain("completion");
+      expect(one.details.family, name).toBe(provider);
+    }
     const shown = await client().show({ model: "anthropic/claude-haiku-5-5" });
     expect(shown.capabilities).toEqual(["completion", "tools", "vision", "thinking"]);
     expect(Object.values(shown.model_info as unknown as Record<string, unknown>)).toContain("anthropic");

@@ -19,6 +19,8 @@ export interface OllamaServer {
   /** The window of a model that is loaded without a word about it. */
   readonly contextTokens: number;
   readonly reportsCached: boolean;
+  /** Whether it can be told not to cut a prompt. */
+  readonly knowsTruncate: boolean;
   readonly callIds: boolean;
 }
 
@@ -115,7 +117,7 @@ function requestOf(body: JsonObject, context: ReadContext, server: OllamaServer,
     window: {
       contextTokens: options.contextTokens,
       keepTokens: options.keepTokens,
-      truncates: body["truncate"] !== false,
+      truncates: !server.knowsTruncate || body["truncate"] !== false,
       shifts,
     },
     need: {

@@ -23,6 +23,8 @@ export interface OllamaOptions {
   readonly keepAliveMs?: number;
   /** How long a model takes to be loaded. */
   readonly loadMs?: number;
+  /** False: it cuts what does not fit whatever it is told, as versions did that had no word for it. */
+  readonly knowsTruncate?: boolean;
 }
 
 const BODY_BYTES_MAX = 256 * 1024 * 1024;
@@ -42,6 +44,7 @@ export function ollamaWire(options: OllamaOptions = {}): Wire {
     runners,
     contextTokens: options.contextTokens ?? 4096,
     reportsCached: isFrom(version, REPORTS_CACHED_FROM),
+    knowsTruncate: options.knowsTruncate ?? true,
     callIds: options.callIds ?? false,
   };
   const surface = (path: string, read: Surface["read"], streams: boolean): Surface => ({
@@ -59,6 +62,7 @@ export function ollamaWire(options: OllamaOptions = {}): Wire {
       surface("/api/chat", readOllamaChat(server), true),
       surface("/api/generate", readOllamaGenerate(server), true),
       surface("/api/embed", readOllamaEmbed(server), false),
+      surface("/api/embeddings", readOllamaEmbed(server, true), false),
     ],
     bodyBytesMax: BODY_BYTES_MAX,
     jsonType: "application/json; charset=utf-8",

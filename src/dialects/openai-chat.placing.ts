@@ -1,0 +1,164 @@
+/**
+ * A client's own body at its cache boundary: breakpoints on content parts, the key, and whether more than the breakpoints is cached.
+ * Both of OpenAI's APIs have the same words for it, and so has Mistral for the key.
+ */
+import type { CacheMark, ChatRequest, JsonObject, JsonValue, Placed } from "../chat.ts";
+import type { Edit, Path } from "../edit.ts";
+import type { CachePlacement, MarkStyle, Placing } from "./dialect.ts";
+import { isArray, isObject } from "./openai-chat.words.ts";
+import { partedAt, type TextPiece } from "./parted.ts";
+
+/** For Chat Completions, whose messages are the reading's. */
+export function placing(body: JsonObject, _request: ChatRequest, placement: CachePlacement): Placing {
+  const messages = isArray(body["messages"]) ? body["messages"] : [];
+  const contents = messages.map((message, at): Content | undefined =>
+    isObject(message) && message["role"] !== "assistant"
+      ? {
+          path: ["messages", at, "content"],
+          value: message["content"],
+          isResult: typeof message["tool_call_id"] === "string",
+        }
+      : undefined,
+  );
+  return placingOf(body, contents, "text", placement);
+}
+
+/** The key alone: where nothing is marked. */
+export function keyPlacing(body: JsonObject, _request: ChatRequest, placement: CachePlacement): Placing {
+  return { edits: wholePlacing(body, placement), unplaced: placement.placed };
+}
+
+/** What one message says to the model. */
+export interface Content {
+  readonly path: Path;
+  readonly value: JsonValue | undefined;
+  /** A tool's result is one part of the reading, whatever it holds. */
+  readonly isResult: boolean;
+}
+
+/** What is said of the request as a whole. */
+function wholePlacing(body: JsonObject, { key, marksOnly, style }: CachePlacement): readonly Edit[] {
+  const isSaid = body["prompt_cache_options"] !== undefined && body["prompt_cache_options"] !== null;
+  return [
+    ...(key === undefined || typeof body["prompt_cache_key"] === "string"
+      ? []
+      : [{ op: "set", path: ["prompt_cache_key"], value: key } as const]),
+    ...(marksOnly && style === "prompt_cache_breakpoint" && !isSaid
+      ? [{ op: "set", path: ["prompt_cache_options"], value: MARKS_ONLY } as const]
+      : []),
+  ];
+}
+
+export const MARKS_ONLY: JsonObject = { mode: "explicit" };
+
+/** @param contents By the reading's message. @param textType What a text part is called. */
+export function placingOf(
+  body: JsonObject,
+  contents: readonly (Content | undefined)[],
+  textType: string,
+  placement: CachePlacement,
+): Placing {
+  const { placed, anew, style } = placement;
+  const edits: Edit[] = [...wholePlacing(body, placement), ...(anew ? contents.flatMap(unmarkings) : [])];
+  const unplaced: Placed[] = [];
+  const byMessage = Map.groupBy(placed, ({ spot }) => (spot.kind === "tools" ? -1 : spot.message));
+  for (const [message, here] of byMessage) {
+    const content = contents[message];
+    if (content === undefined) unplaced.push(...here);
+    else edits.push(...messageEdits(content, here, { textType, style, anew }));
+  }
+  return { edits, unplaced };
+}
+
+interface Wire {
+  readonly textType: string;
+  readonly style: MarkStyle | undefined;
+  readonly anew: boolean;
+}
+
+function messageEdits({ path, value, isResult }: Content, placed: readonly Placed[], wire: Wire): readonly Edit[] {
+  if (typeof value === "string") return aloneEdits(path, value, placed, wire);
+  if (!isArray(value)) return [];
+  return value.flatMap((part, at): readonly Edit[] => {
+    const here = isResult
+      ? at === lastText(value)
+        ? placed
+        : []
+      : placed.filter(({ spot }) => spot.kind !== "tools" && spot.part === at);
+    return here.length === 0 || !isObject(part)
+      ? []
+      : partEdits([...path, at], wire.anew ? bare(part) : part, here, wire);
+  });
+}
+
+/** A text that stands alone becomes a list of parts where it is parted or marked. */
+function aloneEdits(path: Path, text: string, placed: readonly Placed[], wire: Wire): readonly Edit[] {
+  const whole = wholeMark(placed);
+  const pieces = partedAt(text, placed);
+  const [only] = pieces;
+  if (pieces.length === 1 && only?.mark === undefined && whole === undefined)
+    return only?.text === text ? [] : [{ op: "set", path, value: only?.text ?? "" }];
+  const last = pieces.length - 1;
+  const parts = pieces.map((piece, at) =>
+    textPart(at === last ? { ...piece, mark: whole ?? piece.mark } : piece, wire),
+  );
+  return [{ op: "set", path, value: parts }];
+}
+
+function partEdits(path: Path, part: JsonObject, placed: readonly Placed[], wire: Wire): readonly Edit[] {
+  const whole = wholeMark(placed);
+  const { text } = part;
+  const marking: readonly Edit[] =
+    whole === undefined || wire.style === undefined
+      ? []
+      : [{ op: "set", path: [...path, wire.style], value: wireMark(whole, wire.style) }];
+  if (typeof text !== "string" || placed.every(({ spot }) => spot.kind !== "text")) return marking;
+  const pieces = partedAt(text, placed);
+  if (pieces.length === 1) return [{ op: "set", path: [...path, "text"], value: pieces[0]?.text ?? "" }, ...marking];
+  const behind = [...path.slice(0, -1), Number(path.at(-1)) + 1];
+  return pieces.map((piece, at): Edit => {
+    // What else the part says, its own mark included, stands at its end.
+    const isLast = at === pieces.length - 1;
+    const said = isLast ? { ...part, text: piece.text, ...marked(whole, wire) } : textPart(piece, wire);
+    return at === 0 ? { op: "set", path, value: said } : { op: "insert", path: behind, value: said };
+  });
+}
+
+function wholeMark(placed: readonly Placed[]): CacheMark | undefined {
+  return placed.find(({ spot }) => spot.kind === "part")?.mark;
+}
+
+function lastText(parts: readonly JsonValue[]): number {
+  return parts.findLastIndex((part) => isObject(part) && typeof part["text"] === "string" && part["text"] !== "");
+}
+
+function textPart({ text, mark }: TextPiece, wire: Wire): JsonObject {
+  return { type: wire.textType, text, ...marked(mark, wire) };
+}
+
+function marked(mark: CacheMark | undefined, { style }: Wire): JsonObject {
+  return mark === undefined || style === undefined ? {} : { [style]: wireMark(mark, style) };
+}
+
+function wireMark({ ttl }: CacheMark, style: MarkStyle): JsonObject {
+  const form = style === "cache_control" ? { type: "ephemeral" } : { mode: "explicit" };
+  return { ...form, ...(ttl === undefined ? {} : { ttl }) };
+}
+
+const MARKS = ["prompt_cache_breakpoint", "cache_control"] as const;
+
+function bare(part: JsonObject): JsonObject {
+  return Object.fromEntries(Object.entries(part).filter(([key]) => !(MARKS as readonly string[]).includes(key)));
+}
+
+function unmarkings(content: Content | undefined): readonly Edit[] {
+  if (content === undefined || !isArray(content.value)) return [];
+  return content.value.flatMap((part, at) =>
+    isObject(part)
+      ? MARKS.filter((key) => part[key] !== undefined).map((key): Edit => ({
+          op: "delete",
+          path: [...content.path, at, key],
+        }))
+      : [],
+  );
+}

@@ -1,0 +1,30 @@
+/** The pieces of a text that cache marks part. */
+import type { CacheMark, Placed } from "../chat.ts";
+
+/** A piece of a text, and the mark at its end. */
+export interface TextPiece {
+  readonly text: string;
+  readonly mark: CacheMark | undefined;
+}
+
+/**
+ * The pieces that a text falls into. It is parted at marks only: where there is none, the boundary line goes and the text around it
+ * joins. The last piece's mark is the part's own.
+ */
+export function partedAt(text: string, placed: readonly Placed[]): readonly TextPiece[] {
+  const pieces: TextPiece[] = [];
+  let from = 0;
+  let said = "";
+  for (const { spot, mark } of placed) {
+    if (spot.kind !== "text") continue;
+    said += text.slice(from, spot.end);
+    from = spot.resume;
+    if (mark === undefined || said.trim() === "") continue;
+    pieces.push({ text: said, mark });
+    said = "";
+  }
+  const rest = said + text.slice(from);
+  // A text block may not be empty: where nothing follows, the last piece ends the part.
+  if (rest !== "" || pieces.length === 0) pieces.push({ text: rest, mark: undefined });
+  return pieces;
+}
