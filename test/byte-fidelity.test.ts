@@ -45,7 +45,7 @@ describe.each(wires)("$dialect, to a provider of the same dialect", (wire) => {
         const { max_tokens: cap } = wire.request({ model });
         const members = [
           model,
-          `"messages":[{${message}}]`,
+          `"${"input" in wire.request({ model }) ? "input" : "messages"}":[{${message}}]`,
           `"x_schema":${schema}`,
           ...(cap === undefined ? [] : [`"max_tokens" :${JSON.stringify(cap)}`]),
           ...more,
@@ -201,5 +201,5 @@ function bytes(body: Buffer, type: string): Script {
 }
 
 function nameOf(wire: Wire): string {
-  return wire.kind;
+  return wire.dialect.replaceAll("-", "_");
 }

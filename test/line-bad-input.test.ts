@@ -49,6 +49,7 @@ const NO_REQUESTS: readonly (readonly [string, unknown, RegExp])[] = [
 
 describe.each(wires)("$dialect", (wire) => {
   const valid = wire.request({ model: wire.model });
+  const field = "messages" in valid ? "messages" : "input";
   const messages = (content: unknown) => [{ role: "user", content }];
 
   test.each(NO_REQUESTS)("%s is a 400 that says what is wrong", async (_what, body, words) => {
@@ -58,18 +59,20 @@ describe.each(wires)("$dialect", (wire) => {
     expect(error.type).toBe("invalid_request_error");
   });
 
-  test.each([
-    ["messages that are text", { messages: "hello" }],
-    ["messages that are missing", { messages: undefined }],
-    ["messages that are numbers", { messages: [1, 2] }],
-    ["messages that are null", { messages: null }],
-    ["a message without a role", { messages: [{ content: "x" }] }],
-    ["content that is a number", { messages: messages(42) }],
+  const WRONG: readonly (readonly [what: string, fields: Readonly<Record<string, unknown>>])[] = [
+    // Text is right where it is the whole input.
+    ...(field === "messages" ? ([["messages that are text", { messages: "hello" }]] as const) : []),
+    ["messages that are missing", { [field]: undefined }],
+    ["messages that are numbers", { [field]: [1, 2] }],
+    ["messages that are null", { [field]: null }],
+    ["a message without a role", { [field]: [{ content: "x" }] }],
+    ["content that is a number", { [field]: messages(42) }],
     ["stream that is text", { stream: "yes" }],
-  ])("%s are a 400 that names the field", async (_what, fields) => {
+  ];
+  test.each(WRONG)("%s are a 400 that names the field", async (_what, fields) => {
     const { status, error } = await refused(wire, { ...valid, ...fields });
     expect(status).toBe(400);
-    expect(error.message).toMatch(/messages|stream|role|content/);
+    expect(error.message).toMatch(/messages|input|stream|role|content/);
   });
 
   test("a model that nobody knows is a 404 with what would be right", async () => {
@@ -199,9 +202,13 @@ test("a compressed body is a 415 that says so", async () => {
 
 /** The same picture in each wire's own words. */
 function imageIn(wire: (typeof wires)[number], data: string): object {
-  return wire.kind === "openai"
-    ? { type: "image_url", image_url: { url: `data:image/png;base64,${data}` } }
-    : { type: "image", source: { type: "base64", media_type: "image/png", data } };
+  const url = `data:image/png;base64,${data}`;
+  const pictures: Readonly<Record<string, object>> = {
+    "openai-chat": { type: "image_url", image_url: { url } },
+    "openai-responses": { type: "input_image", image_url: url },
+    "anthropic-messages": { type: "image", source: { type: "base64", media_type: "image/png", data } },
+  };
+  return pictures[wire.dialect] ?? {};
 }
 
 test("an image that is none is refused before anybody is asked, and one that is called otherwise is the provider's to judge", async () => {
@@ -210,7 +217,9 @@ test("an image that is none is refused before anybody is asked, and one that is 
       call(line.url, wire.path, {
         body: {
           ...wire.request({ model: wire.model }),
-          messages: [{ role: "user", content: [imageIn(wire, data)] }],
+          ["input" in wire.request({ model: "m" }) ? "input" : "messages"]: [
+            { role: "user", content: [imageIn(wire, data)] },
+          ],
         },
       });
     for (const data of ["", "bm90IGFuIGltYWdl", "!!!"]) {

@@ -45,7 +45,9 @@ async function answered(lane: Lane, isStream: boolean, chunks: readonly Buffer[]
     status: answer.status,
     isBroken: answer.isBroken,
     // An answer whose provider gives no id or time in the client's own form has made-up ones.
-    text: lane.isSame ? answer.text : answer.text.replace(/"id":"[^"]+"/g, "").replace(/"created":\d+/g, ""),
+    text: lane.isSame
+      ? answer.text
+      : answer.text.replace(/"(?:id|item_id)":"[^"]+"/g, "").replace(/"(?:created|created_at|completed_at)":\d+/g, ""),
     rows: rows.map(withoutTimes),
   };
 }

@@ -121,8 +121,9 @@ function usageIn(stream: string): Record<string, number> {
     const event = JSON.parse(data ?? "{}") as {
       usage?: Record<string, number>;
       message?: { usage?: Record<string, number> };
+      response?: { usage?: Record<string, number> };
     };
-    for (const [name, count] of Object.entries(event.usage ?? event.message?.usage ?? {})) {
+    for (const [name, count] of Object.entries(event.usage ?? (event.message ?? event.response)?.usage ?? {})) {
       if (typeof count === "number") told[name] = count;
     }
   }

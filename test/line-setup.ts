@@ -33,7 +33,7 @@ export function providerKey(name: string): string {
 }
 
 export async function startLine(options: LineOptions = {}): Promise<Line> {
-  const named = options.upstreams ?? Object.fromEntries(wires.map((wire) => [wire.kind, wire]));
+  const named = options.upstreams ?? Object.fromEntries(wires.toReversed().map((wire) => [wire.kind, wire]));
   const upstreams = new Map<string, FakeUpstream>();
   const environment: Record<string, string> = {};
   const yaml = ["policy: { default: ordered }", options.yaml ?? "", "providers:"];
@@ -75,9 +75,11 @@ export async function startLine(options: LineOptions = {}): Promise<Line> {
   };
 }
 
-/** A provider as it should be: whole or streamed, as it is asked. */
-export function answers(wire: Wire, said: Said = SAID): Script {
+/** A provider as it should be: whole or streamed, and in the dialect, as it is asked. */
+export function answers(named: Wire, said: Said = SAID): Script {
   return (outgoing, arrived, number) => {
+    const isAsked = ({ kind, upstreamPath }: Wire) => kind === named.kind && arrived.path.startsWith(upstreamPath);
+    const wire = wires.find(isAsked) ?? named;
     const { stream } = JSON.parse(arrived.body.toString("utf8")) as { stream?: boolean };
     if (stream !== true) return json(wire.whole(said))(outgoing, arrived, number);
     outgoing.writeHead(200, { "content-type": "text/event-stream" });

@@ -1,6 +1,6 @@
 /**
- * The two chat dialects as they stand on the wire, for tests that run over each of them: what a client sends and reads, and what a
- * provider answers. Nothing here uses the code under test.
+ * The dialects of OpenAI and Anthropic as they stand on the wire, for tests that run over each of them: what a client sends and reads,
+ * and what a provider answers. Nothing here uses the code under test.
  */
 import { expect } from "vitest";
 
@@ -49,6 +49,10 @@ export interface Wire {
   whole(said: Said): Record<string, unknown>;
   /** One text for each event, the terminal mark last. */
   events(said: Said): readonly string[];
+  /** How many of them come before the answer has begun: an error behind these is still another provider's chance. */
+  readonly opening: number;
+  /** Whether the last of them is only a mark: all was said before it. */
+  readonly endsWithMark: boolean;
   error(status: number, message: string, code?: string): Record<string, unknown>;
   errorEvent(status: number, message: string): string;
   /** What a client reads. */
@@ -65,6 +69,8 @@ const COMMON = { id: "chatcmpl-1", object: "chat.completion.chunk", created: 1_7
 
 const openaiChat: Wire = {
   dialect: "openai-chat",
+  opening: 0,
+  endsWithMark: true,
   path: "/v1/chat/completions",
   kind: "openai",
   plainKind: "openai-compatible",
@@ -144,6 +150,8 @@ function openaiUsage(said: Said): object {
 
 const anthropicMessages: Wire = {
   dialect: "anthropic-messages",
+  opening: 0,
+  endsWithMark: true,
   path: "/v1/messages",
   kind: "anthropic",
   plainKind: "anthropic",
@@ -203,6 +211,86 @@ const anthropicMessages: Wire = {
   },
 };
 
+const RESPONSE = { id: "resp_1", object: "response", created_at: 1_763_800_000, model: "gpt-6-luna", error: null };
+
+const openaiResponses: Wire = {
+  dialect: "openai-responses",
+  opening: 2,
+  endsWithMark: false,
+  path: "/v1/responses",
+  kind: "openai",
+  plainKind: "openai",
+  upstreamPath: "/v1/responses",
+  model: "gpt-6-luna",
+  limitHeader: "x-ratelimit-remaining-tokens",
+  request: ({ model, stream, text }) => ({
+    model,
+    input: text ?? "Greet the world.",
+    store: false,
+    ...(stream === true ? { stream: true } : {}),
+  }),
+  headers: (key) => ({ authorization: `Bearer ${key}` }),
+  whole: (said) => ({ ...RESPONSE, status: "completed", output: [outputMessage(said)], usage: responsesUsage(said) }),
+  events(said) {
+    const event = (type: string, fields: object, at: number) =>
+      `event: ${type}\ndata: ${JSON.stringify({ type, sequence_number: at, ...fields })}\n\n`;
+    const begun = { response: { ...RESPONSE, status: "in_progress", output: [], usage: null } };
+    const item = { output_index: 0, item: { ...outputMessage(said), status: "in_progress", content: [] } };
+    const part = { item_id: "msg_1", output_index: 0, content_index: 0 };
+    const text = said.texts.join("");
+    const told: readonly (readonly [string, object])[] = [
+      ["response.created", begun],
+      ["response.in_progress", begun],
+      ["response.output_item.added", item],
+      ["response.content_part.added", { ...part, part: { type: "output_text", text: "", annotations: [] } }],
+      ...said.texts.map((delta) => ["response.output_text.delta", { ...part, delta, logprobs: [] }] as const),
+      ["response.output_text.done", { ...part, text, logprobs: [] }],
+      ["response.content_part.done", { ...part, part: { type: "output_text", text, annotations: [] } }],
+      ["response.output_item.done", { output_index: 0, item: outputMessage(said) }],
+      ["response.completed", { response: this.whole(said) }],
+    ];
+    return told.map(([type, fields], at) => event(type, fields, at));
+  },
+  error: (status, message, code) => openaiChat.error(status, message, code),
+  errorEvent(status, message) {
+    const code = status === 401 ? "invalid_api_key" : "server_is_overloaded";
+    const error = { type: "server_error", code, message, param: null };
+    return `event: error\ndata: ${JSON.stringify({ type: "error", sequence_number: 9, error })}\n\n`;
+  },
+  textOfWhole: (body) =>
+    (JSON.parse(body) as { output: { content?: { text: string }[] }[] }).output
+      .flatMap((item) => (item.content ?? []).map((part) => part.text))
+      .join(""),
+  textOfStream: (body) =>
+    dataOf(body)
+      .map((data) => JSON.parse(data) as { type: string; delta?: string })
+      .map(({ type, delta }) => (type === "response.output_text.delta" ? (delta ?? "") : ""))
+      .join(""),
+  isComplete: (stream) => typesIn(stream).at(-1) === "response.completed",
+  errorIn: (body) => openaiChat.errorIn(body),
+  errorInStream(stream) {
+    const told = dataOf(stream).map((data) => JSON.parse(data) as { type: string; error?: Record<string, unknown> });
+    if (!["error", "response.failed"].includes(told.at(-1)?.type ?? "")) return undefined;
+    const said = told.findLast(({ type }) => type === "error");
+    return said?.error === undefined ? undefined : wireError(said.error);
+  },
+};
+
+function outputMessage(said: Said): object {
+  const content = [{ type: "output_text", text: said.texts.join(""), annotations: [], logprobs: [] }];
+  return { id: "msg_1", type: "message", role: "assistant", status: "completed", content };
+}
+
+function responsesUsage(said: Said): object {
+  return {
+    input_tokens: said.input,
+    input_tokens_details: { cached_tokens: said.cacheRead },
+    output_tokens: said.output,
+    output_tokens_details: { reasoning_tokens: 0 },
+    total_tokens: said.input + said.output,
+  };
+}
+
 function message(said: Said): object {
   return {
     id: "msg_1",
@@ -259,7 +347,7 @@ function wireError(error: Record<string, unknown>): WireError {
   };
 }
 
-export const wires: readonly Wire[] = [openaiChat, anthropicMessages];
+export const wires: readonly Wire[] = [openaiChat, anthropicMessages, openaiResponses];
 
 /** Who calls, and who answers. */
 export interface Lane {
@@ -270,11 +358,18 @@ export interface Lane {
   readonly name: string;
 }
 
+/** A provider of several dialects is spoken to in the client's own, or else in its first. */
 export const lanes: readonly Lane[] = wires.flatMap((client) =>
-  wires.map((upstream) => ({
-    client,
-    upstream,
-    isSame: client === upstream,
-    name: client === upstream ? client.dialect : `${client.dialect} over ${upstream.dialect}`,
-  })),
+  wires
+    .filter(
+      (upstream) =>
+        upstream ===
+        wires.find((wire) => wire.kind === upstream.kind && (client.kind !== wire.kind || wire === client)),
+    )
+    .map((upstream) => ({
+      client,
+      upstream,
+      isSame: client === upstream,
+      name: client === upstream ? client.dialect : `${client.dialect} over ${upstream.dialect}`,
+    })),
 );

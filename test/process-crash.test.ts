@@ -16,19 +16,21 @@ let folder: ProcessFolder;
 const upstreams = new Map<string, FakeUpstream>();
 beforeEach(async () => {
   folder = processFolder();
-  for (const wire of wires) {
+  // One for each kind: it speaks all the dialects of its kind.
+  for (const wire of wires.filter((one, at) => wires.findIndex(({ kind }) => kind === one.kind) === at)) {
     const script: Script = (outgoing, arrived, number) => {
       // Those that are told to wait are still open when the process dies.
       if (!arrived.body.includes("wait for ever")) return answers(wire)(outgoing, arrived, number);
       outgoing.writeHead(200, { "content-type": "text/event-stream" });
-      outgoing.write(wire.events(SAID).slice(0, 3).join(""));
+      const spoken = wires.find((one) => one.kind === wire.kind && one.upstreamPath === arrived.path) ?? wire;
+      outgoing.write(spoken.events(SAID).slice(0, 3).join(""));
       return undefined;
     };
     upstreams.set(wire.kind, await startFakeUpstream(script));
   }
   folder.configure(
-    `providers:\n${wires
-      .map((wire) => `  ${wire.kind}: { baseUrl: "${upstreams.get(wire.kind)?.url ?? ""}/v1", apiKeyEnv: IT_KEY }`)
+    `providers:\n${[...upstreams]
+      .map(([kind, { url }]) => `  ${kind}: { baseUrl: "${url}/v1", apiKeyEnv: IT_KEY }`)
       .join("\n")}`,
   );
 });
