@@ -1,0 +1,36 @@
+/** The benchmarks under one command; each has flags of its own, described at its head. */
+
+const HELP = `npm run bench -- <what> [flags]
+
+  load     what the gateway itself costs, beside its peers (without arguments: this)
+             [--seconds N] [--rounds N] [--only name,name] [--json file] [--profile folder]
+  trace    what placing cache marks costs on a trace of requests, beside what no policy can beat
+             <file.jsonl[.gz]> | --generate unique | drift | fanout-cold-8 | fanout-warm-8 [--seed N]
+             [--rules anthropic | openai-5.6 | openai-legacy | vllm:N,C]  whose billing; N replicas with a cache of C tokens
+             [--only "name;name"]      these policies only
+             [--decisions out.jsonl]   what a policy decided for each request; [--of name] whose (learned)
+             [--check out.jsonl]       the bill of such a file, from the rules alone
+             [--generous]              a 1 h entry keeps the 5 min tokens before it
+             [--prefill share]         of the trace's tokens that the replicas can read (1)
+             [--json]                  one line of JSON last
+`;
+
+/** Each reads its flags from the command line, as if it had been started alone. */
+const benches: ReadonlyMap<string, () => Promise<unknown>> = new Map([
+  ["load", () => import("./load/main.ts")],
+  ["trace", () => import("./trace/main.ts")],
+]);
+
+const [first] = process.argv.slice(2);
+if (first === "help" || first === "--help" || first === "-h") process.stdout.write(HELP);
+else if (first === undefined || first.startsWith("-")) await benches.get("load")?.();
+else {
+  const bench = benches.get(first);
+  if (bench === undefined) {
+    process.stderr.write(`there is no bench ${first}\n\n${HELP}`);
+    process.exitCode = 2;
+  } else {
+    process.argv.splice(2, 1);
+    await bench();
+  }
+}

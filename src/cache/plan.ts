@@ -1,0 +1,107 @@
+/** What the planner is asked, and what it answers. Types only. */
+import type { CacheRules } from "./rules.ts";
+import type { TenantSnapshot } from "./tenants.ts";
+
+/** A prompt as the planner sees it: places where prefixes end, shallow to deep. */
+export interface PlannedPrompt {
+  /** Whose prompt it is. Entries and statistics of one tenant are never another's. */
+  readonly tenant: string;
+  /**
+   * Two words a place, each covering all that stands before it: equal words are equal prefixes. Two prompts with a common prefix
+   * have the same places in it. The plan refers to the arrays until it is settled: they do not change.
+   */
+  readonly hashes: Uint32Array;
+  /** The target's tokens up to each place, never falling. As long as there are places. */
+  readonly tokens: Uint32Array;
+  /** 1 where a mark may stand. Absent: anywhere. */
+  readonly markable?: Uint8Array;
+  /** The number of content blocks up to each place, for look-back. Absent: look-back is not counted. */
+  readonly blocks?: Uint32Array;
+  /** The place where tools and system text end; -1: there is none. */
+  readonly staticPlace: number;
+  /** The whole prompt, at least the tokens of the last place. */
+  readonly promptTokens: number;
+  readonly lastKind: LastKind;
+}
+
+/** Who said the last message. */
+export type LastKind = "user" | "tool" | "assistant" | "other";
+
+export interface PlannedMark {
+  /** Index into the prompt's places. */
+  readonly place: number;
+  readonly ttlSeconds: number;
+}
+
+export interface Plan {
+  /** Of this planner, and of no other that is under way; names the leader in another plan's {@link Hold}. */
+  readonly id: number;
+  /** Shallow to deep, the longer lifetime first, as many as the rules allow. */
+  readonly marks: readonly PlannedMark[];
+  /** Tokens that these marks will read. */
+  readonly predictedRead: number;
+  /** A request in flight is writing more of this prompt than can be read now. */
+  readonly hold?: Hold;
+}
+
+export interface Hold {
+  /** The plan that is writing it. When it is readable, settled or failed: plan again. */
+  readonly leader: number;
+  /** Tokens that could be read then, and not now. */
+  readonly moreTokens: number;
+  /** When it is expected to be readable. */
+  readonly untilMs: number;
+}
+
+/** What was billed, in any consistent count of tokens: the planner compares shares, as its own counts may be estimates. */
+export interface PlanUsage {
+  readonly uncached: number;
+  readonly read: number;
+  /** `undefined`: the provider does not tell. */
+  readonly written: number | undefined;
+}
+
+export interface Planner {
+  /** Changes nothing. @param target The name of what the prompt would be sent to: each has a cache of its own. */
+  plan(prompt: PlannedPrompt, rules: CacheRules, target: string, nowMs: number): Plan;
+  /**
+   * The request left. @param marks Those it really carries, where they are not the plan's. @returns The tokens that they will read.
+   */
+  sent(plan: Plan, nowMs: number, marks?: readonly PlannedMark[]): number;
+  /** The first event arrived: what was written can be read from now on. */
+  readable(plan: Plan, nowMs: number): void;
+  /** The answer told what was read and written; what the planner believed is corrected by it. `undefined`: it told nothing. */
+  settled(plan: Plan, usage: PlanUsage | undefined, nowMs: number): void;
+  /** There will be no answer: nothing was written. */
+  failed(plan: Plan): void;
+  /** The statistics as JSON, for a restart. The mirror of providers' caches is not in it: it refills within minutes. */
+  snapshot(): PlannerSnapshot;
+  /** Takes over what {@link snapshot} gave; anything that it did not give is ignored. */
+  restore(snapshot: unknown): void;
+  /** How much is remembered, against the bounds of {@link PlannerOptions}. */
+  size(): PlannerSize;
+}
+
+export interface PlannerSize {
+  readonly borders: number;
+  readonly places: number;
+  readonly tenants: number;
+  readonly waiting: number;
+}
+
+export interface PlannerOptions {
+  /** Prefixes remembered with their statistics; 94 bytes each. */
+  readonly bordersMax?: number;
+  /** Places remembered to find where prompts part; 24 bytes each. */
+  readonly placesMax?: number;
+  /** Tenants with statistics of their own; 13 kB each. Those seen longest ago are forgotten. */
+  readonly tenantsMax?: number;
+  /** Prompts watched for their return within the hour; 23 bytes each. Beyond it, new ones are not watched. */
+  readonly waitingMax?: number;
+}
+
+/** Statistics by tenant. */
+export interface PlannerSnapshot {
+  readonly version: 1;
+  readonly tenants: Readonly<Record<string, TenantSnapshot>>;
+}

@@ -1,0 +1,459 @@
+/**
+ * Where a prompt's cache marks go, and for how long: the policy that learns, from every prompt and every answer, which prefixes come
+ * back and when. Pure: time is an argument, and nothing outside is read or written.
+ *
+ * One call runs `plan` → `sent` → `readable` → `settled`, or `failed` in place of the last. A plan changes nothing, and the same state
+ * plans the same; everything is learned from `sent` on. A plan that is never sent costs nothing.
+ */
+import { type Chances, NO_CHANCES } from "./economics.ts";
+import {
+  type Hazards,
+  hazardsOf,
+  learnTokens,
+  promptClass,
+  returnChance,
+  staticClass,
+  STEP_SECONDS,
+  TENANT_CLASS,
+  Waiting,
+  weightOf,
+} from "./hazard.ts";
+import { type Entry, Mirror } from "./mirror.ts";
+import { placeMarks } from "./placement.ts";
+import type {
+  Hold,
+  LastKind,
+  Plan,
+  PlannedMark,
+  PlannedPrompt,
+  Planner,
+  PlannerOptions,
+  PlannerSize,
+  PlannerSnapshot,
+  PlanUsage,
+} from "./plan.ts";
+import { PrefillSpeeds } from "./prefill.ts";
+import { NONE, PrefixTree, saltedPlaces } from "./prefix-tree.ts";
+import { type CacheRules, longMs, pricesOf, shortMs } from "./rules.ts";
+import { Tenants } from "./tenants.ts";
+import {
+  lastMarkable,
+  type Lineage,
+  NEW_CONVERSATION,
+  revealedPlaces,
+  staticTokensOf,
+  Trail,
+  type Traveller,
+} from "./trail.ts";
+import { Visits } from "./visits.ts";
+
+export type * from "./plan.ts";
+
+export function createPlanner(options: PlannerOptions = {}): Planner {
+  return new LearningPlanner(options);
+}
+
+const BORDERS_MAX = 50_000;
+const PLACES_MAX = 250_000;
+const TENANTS_MAX = 256;
+const WAITING_MAX = 65_536;
+/** Less is not worth waiting for. */
+const HOLD_TOKENS_MIN = 1024;
+/** What a plan remembers between its calls. */
+interface Course extends Plan, Traveller {
+  marks: readonly PlannedMark[];
+  predictedRead: number;
+  hold?: Hold;
+  lineage: Lineage;
+  known: number;
+  readonly target: string;
+  sentMs: number;
+  /** Of the planner when it was made: whether what it found still stands. */
+  readonly epoch: number;
+  state: "planned" | "sent" | "readable" | "over";
+  /** What was found, before it is rounded to the provider's steps. */
+  foundTokens: number;
+  /** What it wrote, as border and its generation in turn. */
+  readonly written: number[];
+  /** Whether it wrote something that another request was writing: not its own if all goes well. */
+  hasProlonged: boolean;
+}
+
+const KINDS: Readonly<Record<LastKind, number>> = { user: 0, tool: 1, assistant: 2, other: 3 };
+
+class LearningPlanner implements Planner {
+  readonly #tree: PrefixTree;
+  readonly #mirror: Mirror;
+  readonly #visits: Visits;
+  readonly #waiting: Waiting;
+  readonly #tenants: Tenants;
+  readonly #hazard: Float64Array = new Float64Array(STEP_SECONDS.length);
+  readonly #trail: Trail;
+  readonly #speeds = new PrefillSpeeds();
+  #lastPlan = 0;
+  #lastConversation = 0;
+  /** Rises with whatever is learned. */
+  #epoch = 0;
+
+  constructor(options: PlannerOptions) {
+    this.#tree = new PrefixTree(options.bordersMax ?? BORDERS_MAX, options.placesMax ?? PLACES_MAX, (border, below) => {
+      this.#mirror.reset(border);
+      this.#visits.reset(border, below);
+    });
+    this.#mirror = new Mirror(this.#tree.bordersMax);
+    this.#visits = new Visits(this.#tree.bordersMax);
+    this.#trail = new Trail(this.#tree, this.#visits);
+    this.#waiting = new Waiting(options.waitingMax ?? WAITING_MAX);
+    this.#tenants = new Tenants(options.tenantsMax ?? TENANTS_MAX);
+  }
+
+  plan(prompt: PlannedPrompt, rules: CacheRules, target: string, nowMs: number): Plan {
+    this.#lastPlan = following(this.#lastPlan);
+    const course: Course = {
+      id: this.#lastPlan,
+      marks: [],
+      predictedRead: 0,
+      prompt,
+      rules,
+      places: saltedPlaces(prompt.hashes, prompt.tokens, prompt.tenant, target),
+      target,
+      sentMs: nowMs,
+      epoch: this.#epoch,
+      lineage: NEW_CONVERSATION,
+      state: "planned",
+      known: 0,
+      foundTokens: 0,
+      written: [],
+      hasProlonged: false,
+    };
+    if (rules.kind === "none" || prompt.tokens.length === 0) return course;
+    this.#waiting.advance(nowMs);
+    course.known = this.#trail.walk(course);
+    course.lineage = this.#trail.lineage(prompt, course.known);
+    if (rules.kind === "automatic") this.#foresee(course, nowMs);
+    else this.#place(course, nowMs);
+    return course;
+  }
+
+  sent(plan: Plan, nowMs: number, marks: readonly PlannedMark[] = plan.marks): number {
+    const course = plan as Course;
+    if (course.state !== "planned") return course.predictedRead;
+    course.state = "sent";
+    course.sentMs = nowMs;
+    course.marks = marks;
+    const { prompt, rules } = course;
+    if (rules.kind === "none" || prompt.tokens.length === 0) return 0;
+    this.#waiting.advance(nowMs);
+    if (course.epoch !== this.#epoch) {
+      course.known = this.#trail.walk(course);
+      course.lineage = this.#trail.lineage(prompt, course.known);
+      if (rules.kind === "automatic") this.#foresee(course, nowMs);
+    }
+    this.#epoch += 1;
+    this.#reveal(course);
+    if (rules.kind === "automatic") this.#pass(course, nowMs);
+    else this.#write(course, nowMs);
+    this.#visit(course, nowMs);
+    return course.predictedRead;
+  }
+
+  readable(plan: Plan, nowMs: number): void {
+    const course = plan as Course;
+    if (course.state !== "sent") return;
+    course.state = "readable";
+    this.#epoch += 1;
+    this.#speeds.learn(course.target, course.prompt.promptTokens - course.predictedRead, nowMs - course.sentMs);
+    this.#eachWritten(course, (border) => this.#mirror.arrive(border, course.id, nowMs));
+  }
+
+  settled(plan: Plan, usage: PlanUsage | undefined, nowMs: number): void {
+    const course = plan as Course;
+    this.readable(plan, nowMs);
+    if (course.state !== "readable") return;
+    course.state = "over";
+    if (usage === undefined || course.rules.kind === "none") return;
+    this.#epoch += 1;
+    this.#correct(course, usage, nowMs);
+  }
+
+  failed(plan: Plan): void {
+    const course = plan as Course;
+    if (course.state === "sent") {
+      this.#epoch += 1;
+      this.#eachWritten(course, (border) => this.#mirror.drop(border, course.id));
+    }
+    course.state = "over";
+  }
+
+  snapshot(): PlannerSnapshot {
+    return { version: 1, tenants: this.#tenants.snapshot() };
+  }
+
+  restore(snapshot: unknown): void {
+    const kept = snapshot as Partial<PlannerSnapshot> | null | undefined;
+    if (kept?.version !== 1) return;
+    this.#epoch += 1;
+    this.#tenants.restore(kept.tenants);
+  }
+
+  size(): PlannerSize {
+    return {
+      borders: this.#tree.borders,
+      places: this.#tree.places,
+      tenants: this.#tenants.size,
+      waiting: this.#waiting.size,
+    };
+  }
+
+  /** Chooses the marks, where a provider caches at marks only. */
+  #place(course: Course, nowMs: number): void {
+    const { prompt, rules, lineage } = course;
+    const look = this.#mirror.look(this.#trail, nowMs);
+    const hit = look.hit === NONE ? NONE : (this.#trail.path[look.hit] as number);
+    const hitTokens = hit === NONE ? 0 : (this.#tree.tokens[hit] as number);
+    const coming = look.coming === NONE ? NONE : (this.#trail.path[look.coming] as number);
+    const comingTokens = coming === NONE ? 0 : (this.#tree.tokens[coming] as number);
+    const candidates = this.#trail.candidates(course, look.hit, nowMs);
+    const hazards = this.#tenants.look(prompt.tenant);
+    const staticVisits = candidates.find((candidate) => candidate.isStatic)?.pauses;
+    const chances = (finest: number) => this.#chances(hazards, finest, rules);
+    course.marks = placeMarks({
+      rules,
+      prices: pricesOf(rules),
+      candidates,
+      hit:
+        hit === NONE
+          ? undefined
+          : {
+              place: this.#tree.depth[hit] as number,
+              tokens: hitTokens,
+              isLong: this.#mirror.isLong(hit),
+              kept: this.#keptOf(hit, look.hit, nowMs),
+            },
+      comingTokens: Math.max(comingTokens, hitTokens),
+      next: chances(promptClass(KINDS[prompt.lastKind], lineage.turn, prompt.promptTokens)),
+      nextStatic: staticVisits === undefined ? NO_CHANCES : chances(staticClass(staticVisits)),
+      later: chances(TENANT_CLASS),
+    });
+    course.predictedRead = hitTokens;
+    if (comingTokens - hitTokens >= HOLD_TOKENS_MIN) course.hold = this.#holdFor(coming, comingTokens - hitTokens);
+  }
+
+  #keptOf(hit: number, hitIndex: number, nowMs: number): number {
+    if (!this.#mirror.hasShort(hit)) return 1;
+    const isShort = (border: number) => this.#mirror.isWhole(border) && !this.#mirror.isLong(border);
+    return this.#trail.keptByOthers(hitIndex, isShort, nowMs);
+  }
+
+  #chances(hazards: Hazards, finest: number, rules: CacheRules): Chances {
+    hazardsOf(hazards, finest, this.#hazard);
+    const short = returnChance(this.#hazard, shortMs(rules) / 1000);
+    return { short, later: returnChance(this.#hazard, longMs(rules) / 1000) - short };
+  }
+
+  #holdFor(border: number, moreTokens: number): Hold {
+    return { leader: this.#mirror.writer(border), moreTokens, untilMs: this.#mirror.readableMs(border) };
+  }
+
+  /** What will be read, where a provider caches whatever it reads. */
+  #foresee(course: Course, nowMs: number): void {
+    const { prompt, rules, known } = course;
+    if (known === 0) return;
+    const below = this.#trail.below;
+    const sharedTokens = prompt.tokens[known - 1] as number;
+    let readTokens = 0;
+    if (this.#mirror.isAlive(below, nowMs)) readTokens = sharedTokens;
+    else {
+      const { hit } = this.#mirror.look(this.#trail, nowMs);
+      readTokens = hit === NONE ? 0 : (this.#tree.tokens[this.#trail.path[hit] as number] as number);
+    }
+    course.foundTokens = readTokens;
+    const stepped = Math.floor(readTokens / rules.stepTokens) * rules.stepTokens;
+    course.predictedRead = stepped < rules.minTokens ? 0 : stepped;
+    if (this.#mirror.isComing(below, nowMs) && sharedTokens - readTokens >= HOLD_TOKENS_MIN) {
+      course.hold = this.#holdFor(below, sharedTokens - readTokens);
+    }
+  }
+
+  /** Makes borders of all that this prompt shows (its end, where it parts from others, its static end, its marks): its path. */
+  #reveal(course: Course): void {
+    const { prompt, places, marks, known } = course;
+    const end = this.#tree.insert(places, known);
+    if (end === NONE) {
+      // No room for so long a prompt: what is known of it is all that can be.
+      this.#trail.walk(course);
+      return;
+    }
+    for (const place of revealedPlaces(prompt, known)) this.#tree.reveal(places, place);
+    for (const mark of marks) this.#tree.reveal(places, mark.place);
+    this.#trail.climb(end, places, prompt.staticPlace);
+  }
+
+  /** Where a provider caches whatever it reads, each border of the path has an entry now, or will have. */
+  #pass(course: Course, nowMs: number): void {
+    const { rules, prompt } = course;
+    const expiresMs = nowMs + longMs(rules);
+    const readableMs = nowMs + this.#speeds.expectedMs(course.target, prompt.promptTokens - course.predictedRead);
+    const entry = { expiresMs, isLong: true, under: NONE, writer: course.id };
+    for (let index = 0; index < this.#trail.length; index += 1) {
+      const border = this.#trail.path[index] as number;
+      if ((this.#tree.tokens[border] as number) <= course.foundTokens) this.#mirror.set(border, entry);
+      else this.#writeEntry(course, border, entry, readableMs, nowMs);
+    }
+  }
+
+  /** What the marks read is prolonged, and what they write is on its way. */
+  #write(course: Course, nowMs: number): void {
+    const { rules, prompt, marks } = course;
+    const hit = this.#hitOf(course, nowMs);
+    const readTokens = hit === NONE ? 0 : (this.#tree.tokens[hit] as number);
+    course.predictedRead = readTokens;
+    if (hit !== NONE) this.#refresh(hit, rules, nowMs);
+    const readableMs = nowMs + this.#speeds.expectedMs(course.target, prompt.promptTokens - readTokens);
+    let under = hit;
+    for (const mark of marks) {
+      const tokens = prompt.tokens[mark.place] as number;
+      if (tokens <= readTokens || tokens < rules.minTokens) continue;
+      const border = this.#trail.borderAt(mark.place);
+      if (border === NONE) continue;
+      const ttlMs = mark.ttlSeconds * 1000;
+      const entry = { expiresMs: nowMs + ttlMs, isLong: ttlMs > shortMs(rules), under, writer: course.id };
+      this.#writeEntry(course, border, entry, readableMs, nowMs);
+      under = border;
+    }
+  }
+
+  #refresh(hit: number, rules: CacheRules, nowMs: number): void {
+    const trail = this.#trail;
+    this.#mirror.refresh(hit, shortMs(rules), longMs(rules), nowMs);
+    // The static prefix may be too far up for that.
+    for (let index = trail.staticLength - 1; index >= 0; index -= 1) {
+      const border = trail.path[index] as number;
+      const isAbove = (this.#tree.depth[border] as number) < (this.#tree.depth[hit] as number);
+      if (isAbove && this.#mirror.isWhole(border)) this.#mirror.refresh(border, shortMs(rules), longMs(rules), nowMs);
+      this.#mirror.refresh(border, shortMs(rules), longMs(rules), nowMs);
+    }
+  }
+
+  /** The deepest entry that the request's marks find. */
+  #hitOf({ prompt, rules, marks }: Course, nowMs: number): number {
+    const { blocks } = prompt;
+    const { hit } = this.#mirror.look(this.#trail, nowMs);
+    for (let index = hit; index >= 0; index -= 1) {
+      const border = this.#trail.path[index] as number;
+      if (!this.#mirror.isWhole(border)) continue;
+      const place = this.#tree.depth[border] as number;
+      const oldest = (mark: number) => (blocks === undefined ? 0 : (blocks[mark] as number) - rules.lookback + 1);
+      if (marks.some((mark) => mark.place >= place && (blocks?.[place] ?? 0) >= oldest(mark.place))) return border;
+    }
+    return NONE;
+  }
+
+  #writeEntry(course: Course, border: number, entry: Entry, readableMs: number, nowMs: number): void {
+    if (this.#mirror.write(border, entry, readableMs, nowMs)) {
+      course.written.push(border, this.#tree.generation[border] as number);
+    } else course.hasProlonged = true;
+  }
+
+  #eachWritten({ written }: Course, act: (border: number) => void): void {
+    for (let at = 0; at < written.length; at += 2) {
+      const border = written[at] as number;
+      if (this.#tree.generation[border] === written[at + 1]) act(border);
+    }
+  }
+
+  /** Counts the use of every border on the path, and waits for the next one. */
+  #visit(course: Course, nowMs: number): void {
+    const { prompt, rules, lineage } = course;
+    const hazards = this.#tenants.of(prompt.tenant, nowMs);
+    const weight = learnTokens(hazards, prompt.promptTokens);
+    if (lineage.conversation === 0) this.#lastConversation = following(this.#lastConversation);
+    const conversation = lineage.conversation === 0 ? this.#lastConversation : lineage.conversation;
+    const ownTokens = Math.max(0, (prompt.tokens.at(-1) ?? 0) - staticTokensOf(prompt));
+    this.#waiting.returned(lineage.waiting);
+    const finest = promptClass(KINDS[prompt.lastKind], lineage.turn, prompt.promptTokens);
+    const waiting = this.#waiting.begin(hazards, finest, weight, nowMs);
+    for (let index = 0; index < this.#trail.length; index += 1) {
+      const border = this.#trail.path[index] as number;
+      this.#visits.use(border, shortMs(rules), longMs(rules), conversation, nowMs);
+      this.#visits.pass(border, lineage.turn, ownTokens, waiting);
+    }
+    const staticBorder = prompt.staticPlace < 0 ? NONE : this.#trail.borderAt(prompt.staticPlace);
+    if (staticBorder === NONE) return;
+    this.#waiting.returned(this.#visits.staticWaiting[staticBorder] as number);
+    this.#visits.staticWaiting[staticBorder] = this.#waiting.begin(
+      hazards,
+      staticClass(this.#visits.pauses[staticBorder] as number),
+      weightOf(hazards, staticTokensOf(prompt)),
+      nowMs,
+    );
+  }
+
+  /** Believes the bill: what it says was not read is not there, what it says was is, and what was written is. */
+  #correct(course: Course, usage: PlanUsage, nowMs: number): void {
+    const { prompt, rules, marks } = course;
+    const billed = usage.uncached + usage.read + (usage.written ?? 0);
+    // Where everything is cached that is read, this request has put back whatever was missing.
+    if (billed <= 0 || rules.kind === "automatic") return;
+    const readTokens = (usage.read / billed) * prompt.promptTokens;
+    const tolerance = TOLERANCE_SHARE * prompt.promptTokens;
+    const isAsPredicted = Math.abs(readTokens - course.predictedRead) <= tolerance;
+    const isAsWritten = usage.written === 0 ? course.written.length === 0 : !course.hasProlonged;
+    if (isAsPredicted && isAsWritten) return;
+    this.#trail.walk(course);
+    if (readTokens < course.predictedRead - tolerance) {
+      for (let index = 0; index < this.#trail.length; index += 1) {
+        const border = this.#trail.path[index] as number;
+        const tokens = this.#tree.tokens[border] as number;
+        if (tokens > readTokens + tolerance && tokens <= course.predictedRead) this.#mirror.drop(border, undefined);
+      }
+    }
+    if (readTokens > course.predictedRead + tolerance) this.#found(course, readTokens, tolerance, nowMs);
+    if (usage.written === 0) {
+      this.#eachWritten(course, (border) => this.#mirror.drop(border, course.id));
+      return;
+    }
+    this.#trail.walk(course);
+    let under = NONE;
+    const { hit } = this.#mirror.look(this.#trail, nowMs);
+    for (let index = hit; index >= 0 && under === NONE; index -= 1) {
+      const border = this.#trail.path[index] as number;
+      if (this.#mirror.isWhole(border) && (this.#tree.tokens[border] as number) <= readTokens + tolerance)
+        under = border;
+    }
+    for (const mark of marks) {
+      const tokens = prompt.tokens[mark.place] as number;
+      const border = this.#trail.borderAt(mark.place);
+      if (border === NONE || tokens <= readTokens + tolerance || tokens < rules.minTokens) continue;
+      if (!this.#mirror.isWhole(border)) {
+        const ttlMs = mark.ttlSeconds * 1000;
+        this.#mirror.set(border, {
+          expiresMs: nowMs + ttlMs,
+          isLong: ttlMs > shortMs(rules),
+          under,
+          writer: course.id,
+        });
+      }
+      under = border;
+    }
+  }
+
+  /** More was read than was believed to be there: written before a restart, or by somebody else. */
+  #found({ prompt, rules, places, id }: Course, readTokens: number, tolerance: number, nowMs: number): void {
+    let place = prompt.tokens.length - 1;
+    while (place >= 0 && (prompt.tokens[place] as number) > readTokens + tolerance) place -= 1;
+    place = lastMarkable(prompt, place);
+    if (place < 0 || (prompt.tokens[place] as number) < readTokens - tolerance) return;
+    const border = this.#tree.reveal(places, place);
+    if (border === NONE || this.#mirror.isAlive(border, nowMs)) return;
+    this.#mirror.set(border, { expiresMs: nowMs + shortMs(rules), isLong: false, under: NONE, writer: id });
+  }
+}
+
+/** A bill that differs by no more than this share of the prompt differs by our estimate of its tokens. */
+const TOLERANCE_SHARE = 0.03;
+
+/** Numbers are kept in 32 bits, and 0 is nobody's: after the last comes the first again, which is long over. */
+function following(number: number): number {
+  return number === 0xff_ff_ff_ff ? 1 : number + 1;
+}

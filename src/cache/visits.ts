@@ -1,0 +1,87 @@
+/** Who used a prefix, how often, and after what pauses: a border's own history, and the last prompt that went through it. */
+/** Counts beyond this are halved: what matters is how a prefix is used these days. */
+const VISITS_MAX = 60_000;
+
+export class Visits {
+  readonly lastMs: Float64Array;
+  /** Pauses seen, those within the short lifetime, and those after it within the long one. */
+  readonly pauses: Uint16Array;
+  readonly shortPauses: Uint16Array;
+  readonly laterPauses: Uint16Array;
+  /** How often another conversation took over. */
+  readonly switches: Uint8Array;
+  /** Since when, in seconds, no pause was longer than the short lifetime. */
+  readonly steadySinceSeconds: Uint32Array;
+  /** The last prompt through here: its conversation, its turn in it, its tokens behind the static prefix, and who waits for its return. */
+  readonly conversation: Uint32Array;
+  readonly turn: Uint16Array;
+  readonly ownTokens: Uint32Array;
+  readonly waiting: Uint32Array;
+  /** Who waits for the return of this border itself, where it is a static one. */
+  readonly staticWaiting: Uint32Array;
+
+  constructor(borders: number) {
+    this.lastMs = new Float64Array(borders);
+    this.pauses = new Uint16Array(borders);
+    this.shortPauses = new Uint16Array(borders);
+    this.laterPauses = new Uint16Array(borders);
+    this.switches = new Uint8Array(borders);
+    this.steadySinceSeconds = new Uint32Array(borders);
+    this.conversation = new Uint32Array(borders);
+    this.turn = new Uint16Array(borders);
+    this.ownTokens = new Uint32Array(borders);
+    this.waiting = new Uint32Array(borders);
+    this.staticWaiting = new Uint32Array(borders);
+  }
+
+  /** A new border; one that divides an edge was passed by whoever passed the border below it. */
+  reset(border: number, below: number): void {
+    this.pauses[border] = 0;
+    this.shortPauses[border] = 0;
+    this.laterPauses[border] = 0;
+    this.switches[border] = 0;
+    this.staticWaiting[border] = 0;
+    if (below < 0) {
+      this.conversation[border] = 0;
+      this.waiting[border] = 0;
+      return;
+    }
+    this.lastMs[border] = this.lastMs[below] as number;
+    this.steadySinceSeconds[border] = (this.lastMs[below] as number) / 1000;
+    this.conversation[border] = this.conversation[below] as number;
+    this.turn[border] = this.turn[below] as number;
+    this.ownTokens[border] = this.ownTokens[below] as number;
+    this.waiting[border] = this.waiting[below] as number;
+  }
+
+  /** Counts the pause that this use ends. Nothing is counted at the first use. */
+  use(border: number, shortMs: number, longMs: number, conversation: number, nowMs: number): void {
+    const isFirst = this.conversation[border] === 0;
+    if (isFirst || nowMs - (this.lastMs[border] as number) > shortMs) this.steadySinceSeconds[border] = nowMs / 1000;
+    if (!isFirst) {
+      if (this.pauses[border] === VISITS_MAX) this.#halve(border);
+      const pauseMs = nowMs - (this.lastMs[border] as number);
+      this.pauses[border] = (this.pauses[border] as number) + 1;
+      if (pauseMs <= shortMs) this.shortPauses[border] = (this.shortPauses[border] as number) + 1;
+      else if (pauseMs <= longMs) this.laterPauses[border] = (this.laterPauses[border] as number) + 1;
+      if (this.conversation[border] !== conversation) {
+        this.switches[border] = Math.min(255, (this.switches[border] as number) + 1);
+      }
+    }
+    this.lastMs[border] = nowMs;
+    this.conversation[border] = conversation;
+  }
+
+  /** The prompt that goes through here now, for the next one to find. */
+  pass(border: number, turn: number, ownTokens: number, waiting: number): void {
+    this.turn[border] = Math.min(turn, 65_535);
+    this.ownTokens[border] = ownTokens;
+    this.waiting[border] = waiting;
+  }
+
+  #halve(border: number): void {
+    this.pauses[border] = (this.pauses[border] as number) >>> 1;
+    this.shortPauses[border] = (this.shortPauses[border] as number) >>> 1;
+    this.laterPauses[border] = (this.laterPauses[border] as number) >>> 1;
+  }
+}

@@ -1,0 +1,147 @@
+/** When prefixes come back: what is counted, when it is counted, and how classes lend to each other. */
+import { describe, expect, test } from "vitest";
+import {
+  emptyHazards,
+  type Hazards,
+  hazardsOf,
+  learnTokens,
+  promptClass,
+  returnChance,
+  staticClass,
+  STEP_SECONDS,
+  TENANT_CLASS,
+  Waiting,
+  weightOf,
+} from "../src/cache/hazard.ts";
+
+const CLASS = promptClass(0, 1, 5000);
+
+function hazard(hazards: Hazards, step: number, finest = TENANT_CLASS): number {
+  const out = new Float64Array(STEP_SECONDS.length);
+  hazardsOf(hazards, finest, out);
+  return out[step] as number;
+}
+
+describe("a step's count", () => {
+  test("comes when the step has ended, returns and survivals together", () => {
+    const hazards = emptyHazards();
+    const waiting = new Waiting(100);
+    const numbers = Array.from({ length: 10 }, () => waiting.begin(hazards, CLASS, 1, 0));
+    waiting.advance(10_000);
+    waiting.returned(numbers[3] as number);
+    waiting.advance(19_999);
+    expect(hazard(hazards, 0)).toBeCloseTo(0.16, 6);
+    waiting.advance(20_000);
+    expect(hazard(hazards, 0)).toBeCloseTo((1 + 6 * 0.16) / (10 + 6), 6);
+  });
+
+  test("does not count one that returned among those at risk later", () => {
+    const hazards = emptyHazards();
+    const waiting = new Waiting(100);
+    const one = waiting.begin(hazards, CLASS, 1, 0);
+    waiting.begin(hazards, CLASS, 1, 0);
+    waiting.returned(one);
+    waiting.advance(60_000);
+    expect(hazard(hazards, 0)).toBeCloseTo((1 + 6 * 0.16) / (2 + 6), 6);
+    expect(hazard(hazards, 1)).toBeCloseTo((6 * 0.16) / (1 + 6), 6);
+  });
+
+  test("counts a return once, in the step it fell into", () => {
+    const hazards = emptyHazards();
+    const waiting = new Waiting(100);
+    const one = waiting.begin(hazards, CLASS, 1, 0);
+    waiting.advance(700_000);
+    waiting.returned(one);
+    waiting.returned(one);
+    waiting.advance(3_600_000);
+    expect(hazard(hazards, 4)).toBeCloseTo((6 * 0.05) / (1 + 6), 6);
+    expect(hazard(hazards, 5)).toBeCloseTo((1 + 6 * 0.04) / (1 + 6), 6);
+    expect(hazard(hazards, 6)).toBeCloseTo(0.02, 6);
+    expect(waiting.size).toBe(0);
+  });
+
+  test("weighs a prompt by its tokens, within limits", () => {
+    const hazards = emptyHazards();
+    for (let count = 0; count < 10; count += 1) learnTokens(hazards, 1000);
+    expect(weightOf(hazards, 2000)).toBeCloseTo(2, 6);
+    expect(weightOf(hazards, 1)).toBe(0.05);
+    expect(weightOf(hazards, 1e9)).toBe(4);
+    const waiting = new Waiting(10);
+    waiting.begin(hazards, CLASS, 2, 0);
+    waiting.advance(20_000);
+    expect(hazard(hazards, 0)).toBeCloseTo((6 * 0.16) / (2 + 6), 6);
+  });
+});
+
+describe("classes", () => {
+  test("a class begins as the coarser one it belongs to, and becomes itself", () => {
+    const hazards = emptyHazards();
+    const waiting = new Waiting(1000);
+    const [tool, user] = [promptClass(1, 9, 5000), promptClass(0, 9, 5000)];
+    for (let count = 0; count < 100; count += 1) {
+      waiting.returned(waiting.begin(hazards, tool, 1, 0));
+      waiting.begin(hazards, user, 1, 0);
+    }
+    waiting.advance(20_000);
+    expect(hazard(hazards, 0, tool)).toBeGreaterThan(0.95);
+    expect(hazard(hazards, 0, user)).toBeLessThan(0.05);
+    // Never seen: the tenant's own mean.
+    expect(hazard(hazards, 0, promptClass(2, 1, 5000))).toBeCloseTo(hazard(hazards, 0), 6);
+    expect(hazard(hazards, 0)).toBeCloseTo(0.5, 1);
+  });
+
+  test("turns and sizes are told apart where §13 does, static prefixes apart from prompts", () => {
+    const turns = [1, 2, 3, 4, 5, 8, 9, 16, 17, 1000].map((turn) => promptClass(0, turn, 1));
+    expect(new Set(turns).size).toBe(6);
+    expect(turns[2]).toBe(turns[3]);
+    expect(turns[7]).not.toBe(turns[8]);
+    const sizes = [2048, 2049, 8192, 8193, 32_769, 98_305, 196_609].map((tokens) => promptClass(0, 1, tokens));
+    expect(new Set(sizes).size).toBe(6);
+    expect(sizes[1]).toBe(sizes[2]);
+    expect(staticClass(6)).toBe(staticClass(600));
+    expect(staticClass(5)).not.toBe(staticClass(6));
+    const all = [0, 1, 2, 3].flatMap((kind) => [1, 2, 3, 5, 9, 17].map((turn) => promptClass(kind, turn, 1e6)));
+    expect(new Set([...all, ...[0, 1, 2, 3, 4, 5, 6].map(staticClass)]).size).toBe(31);
+  });
+});
+
+describe("the chance of a return", () => {
+  const prior = new Float64Array(STEP_SECONDS.length);
+  hazardsOf(emptyHazards(), TENANT_CLASS, prior);
+
+  test("is that of no step without one", () => {
+    expect(returnChance(prior, 300)).toBeCloseTo(1 - 0.84 ** 4, 9);
+    expect(returnChance(prior, 3600)).toBeCloseTo(1 - 0.84 ** 4 * 0.95 * 0.96 * 0.98 ** 3, 9);
+    expect(returnChance(prior, 1e9)).toBe(returnChance(prior, 3600));
+    expect(returnChance(prior, 0)).toBe(0);
+  });
+
+  test("of a part of a step is the part's", () => {
+    expect(returnChance(prior, 450)).toBeCloseTo(1 - 0.84 ** 4 * Math.sqrt(0.95), 9);
+  });
+});
+
+test("those waited for are bounded, and places are free again after an hour", () => {
+  const waiting = new Waiting(3);
+  const hazards = emptyHazards();
+  expect([0, 1, 2, 3, 4].map((at) => waiting.begin(hazards, CLASS, 1, at) > 0)).toEqual([
+    true,
+    true,
+    true,
+    false,
+    false,
+  ]);
+  waiting.advance(3_600_001);
+  expect(waiting.size).toBe(1);
+  expect(waiting.begin(hazards, CLASS, 1, 3_600_001)).toBeGreaterThan(0);
+});
+
+test("a class that has seen much forgets half of it", () => {
+  const hazards = emptyHazards();
+  const waiting = new Waiting(20_000);
+  for (let count = 0; count < 5000; count += 1) waiting.begin(hazards, CLASS, 1, 0);
+  waiting.advance(20_000);
+  const risked = hazards.counts[1] as number;
+  expect(risked).toBeGreaterThan(2048);
+  expect(risked).toBeLessThan(4097);
+});
