@@ -12,7 +12,9 @@ const HELP = `npm run bench -- <what> [flags]
              [--check out.jsonl]       the bill of such a file, from the rules alone
              [--generous]              a 1 h entry keeps the 5 min tokens before it
              [--prefill share]         of the trace's tokens that the replicas can read (1)
+             [--svg out.svg]           cost by policy against the bound, as a picture
              [--json]                  one line of JSON last
+           --goals <folder> [--svg out.svg]  every goal on the shared traces and on the generated loads; exits with 1 when one is missed
 `;
 
 /** Each reads its flags from the command line, as if it had been started alone. */

@@ -41,6 +41,7 @@ export const anthropic: Provider = {
       : [],
   asksStreamUsage: false,
   absentCacheRead: "zero",
+  refusesUnknownIds: true,
 };
 
 /** `metadata` takes nothing but `user_id`: what names the task is for this gateway, which has read it. */

@@ -17,9 +17,13 @@ export const ollama: Provider = {
   baseUrl: hostUrl,
   needsKey: false,
   modelPrefixes: [],
-  modelsPath: "/v1/models",
+  modelsPath: "/api/tags",
+  modelPaths: { show: "/api/show", loaded: "/api/ps" },
+  wholeId,
+  // A slot keeps what it was asked last, up to its window; how many slots and models a server has, nobody says.
+  replicaCacheTokens: 262_144,
   // Its own memory, token by token; it cannot be told which tool to call.
-  modelDefaults: { cache: { kind: "local", stepTokens: 1 }, forcedTools: false },
+  modelDefaults: { cache: { kind: "local", stepTokens: 1 }, forcedTools: false, abilities: { logprobs: true } },
   dialects: () => ["ollama-chat", "ollama-generate", "ollama-embed", "ollama-embeddings"],
   path: (dialect) => PATHS[dialect] ?? "/api/chat",
   headers: (_clientHeaders, settings) => ({
@@ -36,6 +40,12 @@ export const ollama: Provider = {
   quirks: (dialect, body, _record, { contextTokens }) =>
     CONVERSES.has(dialect) ? [...untruncated(body), ...windowed(body, contextTokens)] : [],
 };
+
+/** Without a tag it is the latest, without a host the library's; case is not told apart. */
+function wholeId(model: string): string {
+  const short = model.toLowerCase().replace(/^(?:registry\.ollama\.ai\/)?(?:library\/)?/, "");
+  return /:[^/]*$/.test(short) ? short : `${short}:latest`;
+}
 
 const CONVERSES: ReadonlySet<DialectName> = new Set(["ollama-chat", "ollama-generate"]);
 

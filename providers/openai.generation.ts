@@ -47,9 +47,7 @@ function chatEffort(body: JsonObject, record: ModelRecord): Effort {
   const path = ["reasoning_effort"];
   if (!record.chatToolsNeedEffortNone || !hasFunctionTools(body)) return fittedEffort(said, path, record);
   if ((said ?? record.reasoning.defaultEffort) === "none") return { word: "none", edits: [] };
-  // An effort that was asked for is lost; one that was only the model's default is nothing the caller said.
-  const loss = said === undefined ? {} : { loss: "reasoning" };
-  return { word: "none", edits: [{ op: "set", path, value: "none", ...loss }] };
+  return { word: "none", edits: [{ op: "set", path, value: "none", loss: "reasoning_effort" }] };
 }
 
 function fittedEffort(said: JsonValue | undefined, path: Edit["path"], { reasoning }: ModelRecord): Effort {

@@ -19,6 +19,7 @@ export const openai: Provider = openaiCompatible({
   // Not `openai-organization` and `openai-project`: those describe our account.
   answerHeaders: ["x-ratelimit-*", "openai-processing-ms", "openai-version", "openai-model"],
   absentCacheRead: "zero",
+  refusesUnknownIds: true,
   quirks(dialect, body, record) {
     switch (dialect) {
       case CHAT:
@@ -39,14 +40,16 @@ export const openai: Provider = openaiCompatible({
  */
 function prefers(request: ChatRequest, record: ModelRecord | undefined): DialectName | undefined {
   if (record === undefined || request.dialect === RESPONSES) return undefined;
-  return record.chatToolsNeedEffortNone && callsFunctions(request) && asksToThink(request) ? RESPONSES : undefined;
+  return record.chatToolsNeedEffortNone && callsFunctions(request) && thinks(request, record) ? RESPONSES : undefined;
 }
 
 function callsFunctions({ tools }: ChatRequest): boolean {
   return tools.some((tool) => tool.type === "function");
 }
 
-function asksToThink({ reasoning }: ChatRequest): boolean {
-  if (reasoning === undefined || reasoning.enabled === false || reasoning.effort === "none") return false;
-  return reasoning.effort !== undefined || reasoning.enabled === true || reasoning.budgetTokens !== undefined;
+/** What is not said is the model's default. */
+function thinks({ reasoning }: ChatRequest, record: ModelRecord): boolean {
+  if (reasoning?.enabled === false) return false;
+  const isAsked = reasoning?.enabled === true || reasoning?.budgetTokens !== undefined;
+  return isAsked || (reasoning?.effort ?? record.reasoning.defaultEffort ?? "none") !== "none";
 }

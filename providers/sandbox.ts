@@ -20,6 +20,13 @@ export const sandbox: Provider = {
   recordsOf: SIMULATED.map((provider) => provider.kind),
   // Whatever nobody else takes.
   modelPrefixes: [""],
+  // One of the simulated servers tells what it has: its models are called by the names that people know them by.
+  modelsPath: `/${ollama.kind}${ollama.modelsPath ?? ""}`,
+  modelPaths: {
+    show: `/${ollama.kind}${ollama.modelPaths?.show ?? ""}`,
+    loaded: `/${ollama.kind}${ollama.modelPaths?.loaded ?? ""}`,
+  },
+  wholeId: (model) => ollama.wholeId?.(model) ?? model,
   dialects: (model, record) => simulated(model, record).dialects(model, record),
   prefers: (request, record) =>
     record === undefined ? undefined : simulated(record.id, record).prefers?.(request, record),
@@ -59,13 +66,17 @@ function onlySpeaker(dialect: DialectName): Provider | undefined {
   return ollama.dialects("", undefined).includes(dialect) ? ollama : undefined;
 }
 
-/** Open weights are named as on their hub, with an owner, or as Ollama does, with a tag; what nobody knows is answered as OpenAI would. */
+/**
+ * Open weights are named as on their hub, with an owner, or as Ollama does, with a tag; others by how a provider's names begin; what
+ * nobody knows is answered as OpenAI would.
+ */
 function simulated(model: string, record: ModelRecord | undefined): Provider {
   const kind = record?.provider;
   const known = SIMULATED.find((provider) => provider.kind === kind);
   if (known !== undefined) return known;
   if (model.includes("/")) return vllm;
-  return TAGGED.test(model) ? ollama : openai;
+  if (TAGGED.test(model)) return ollama;
+  return SIMULATED.find(({ modelPrefixes }) => modelPrefixes.some((prefix) => model.startsWith(prefix))) ?? openai;
 }
 
 /** Not a fine-tuned model of OpenAI's. */

@@ -17,9 +17,25 @@ export const vllm: Provider = openaiCompatible({
   // Beside `/v1`, not below it.
   healthPath: "/../health",
   // Counters of tokens. A server has one model, so what they say is true of it whatever their labels.
-  cacheCounters: { path: "/../metrics", queries: "vllm:prefix_cache_queries", hits: "vllm:prefix_cache_hits" },
-  // Blocks of 16 tokens, kept until memory is needed.
-  modelDefaults: { cache: { kind: "local", stepTokens: 16 } },
+  cacheCounters: {
+    path: "/../metrics",
+    queries: "vllm:prefix_cache_queries",
+    hits: "vllm:prefix_cache_hits",
+    // Later versions say it in tokens; where layers differ, blocks times their size is less than that.
+    size: {
+      name: "vllm:cache_config_info",
+      tokens: "kv_cache_size_tokens",
+      blocks: "num_gpu_blocks",
+      blockTokens: "block_size",
+    },
+  },
+  // Rather much for a server: four times too large costs next to nothing, half as large a fifth of the hits.
+  replicaCacheTokens: 2_000_000,
+  // Blocks of 16 tokens, kept until memory is needed. What it does not know it ignores.
+  modelDefaults: {
+    cache: { kind: "local", stepTokens: 16 },
+    abilities: { logprobs: true, "audio-output": false, "web-search-options": false, "custom-tools": false },
+  },
   // Whether the template knows `developer` depends on the model; `system` every one knows.
   quirks: (dialect, body, record, call) => [
     ...(dialect === CHAT ? [...systemForDeveloper(body), ...(takesNine(record) ? nineCharacterIds(body) : [])] : []),

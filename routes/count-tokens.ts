@@ -37,7 +37,7 @@ async function count(call: Incoming, { gateway, admission, setup: current }: Cou
   } finally {
     admitted.leave();
   }
-  const inputTokens = estimated(raw, setup);
+  const inputTokens = await estimated(raw, setup);
   if (inputTokens === undefined) return serve(() => Promise.resolve(raw));
   const text = JSON.stringify({ input_tokens: inputTokens });
   call.reply.start(200, {
@@ -63,10 +63,10 @@ function isKnown(headers: Headers, setup: Setup): boolean {
  *
  * @returns `undefined` where the targets count themselves, or the call is wrong.
  */
-function estimated(raw: Uint8Array, setup: Setup): number | undefined {
+async function estimated(raw: Uint8Array, setup: Setup): Promise<number | undefined> {
   try {
     const { request } = receive(raw, anthropicCountTokens, setup.limits);
-    const { targets } = setup.targets.resolve(request.model);
+    const { targets } = await setup.resolve(request.model);
     if (targets.every(countsItself)) return undefined;
     const ratio = Math.max(...targets.map((target) => target.record?.tokenRatio ?? 1));
     return Math.ceil(estimatePromptTokens(request) * ratio);

@@ -3,8 +3,10 @@
  */
 import { Hono, type MiddlewareHandler } from "hono";
 import type { Admission } from "../src/admission.ts";
+import type { Discovery } from "../src/discovery.ts";
 import { GatewayError } from "../src/errors.ts";
 import { authenticate } from "../src/exchange.ts";
+import type { Explainer } from "../src/cache/explainer.ts";
 import type { Gateway, Setup } from "../src/gateway.ts";
 import type { KeptAnswers } from "../src/kept.ts";
 import type { Ledger } from "../src/ledger.ts";
@@ -12,6 +14,7 @@ import type { Metrics } from "../src/metrics.ts";
 import { anthropicMessagesRoutes } from "./anthropic-messages.ts";
 import { attemptsRoute } from "./attempts.ts";
 import type { Bindings } from "./call.ts";
+import { cacheRoute } from "./cache.ts";
 import { countTokensRoutes } from "./count-tokens.ts";
 import { forwardedRoutes } from "./forwarded.ts";
 import { healthRoutes } from "./health.ts";
@@ -22,45 +25,42 @@ import { ollamaModelsRoutes } from "./ollama-models.ts";
 import { ollamaRoutes } from "./ollama.ts";
 import { openaiChatRoutes } from "./openai-chat.ts";
 import { openaiResponsesRoutes } from "./openai-responses.ts";
+import { prewarmRoute } from "./prewarm.ts";
 import { spendRoute } from "./spend.ts";
+import { errorBody, methodRefused, notServed } from "./surfaces.ts";
 
 export interface RouteDependencies {
   readonly gateway: Gateway;
   readonly admission: Admission;
   readonly kept: KeptAnswers;
+  readonly discovery: Discovery;
   readonly ledger: Ledger;
   readonly metrics: Metrics;
+  readonly explainer: Pick<Explainer, "read">;
   readonly setup: () => Setup;
 }
 
 /** @example createApp(dependencies).request("/healthz") */
 export function createApp(dependencies: RouteDependencies): Hono<Bindings> {
-  const { admission, ledger, metrics, setup } = dependencies;
+  const { admission, discovery, ledger, metrics, setup } = dependencies;
   const app = new Hono<Bindings>();
   // The surfaces of the dialects ask for the key themselves: their refusals are in their own words and on the ledger.
   for (const path of ["/v1/models", "/v1/models/*", "/sluice/*", "/metrics"]) app.use(path, keyed(setup));
   for (const prefix of PREFIXES)
     app.use(`${prefix}/v1/models/*`, keyed(setup)).use(`${prefix}/v1/models`, keyed(setup));
   surfaces(app, dependencies);
-  for (const prefix of ["", ...PREFIXES]) modelsRoutes(app, setup, prefix);
+  for (const prefix of ["", ...PREFIXES]) modelsRoutes(app, setup, discovery, prefix);
   app.route("/", attemptsRoute(ledger));
   app.route("/", spendRoute(ledger));
+  app.route("/", cacheRoute(dependencies.explainer));
+  app.route("/", prewarmRoute(dependencies));
   app.route("/", metricsRoute(metrics));
   app.route("/", healthRoutes({ isReady: () => !admission.draining && ledger.isAvailable }));
   app.get("/", (context) =>
     context.text("Sluice, an inference gateway. Point your SDK's base URL here; see /v1/models.\n"),
   );
   refuseOtherMethods(app);
-  app.notFound((context) =>
-    context.json(
-      errorBody(
-        "not_found_error",
-        "not_found",
-        `${context.req.method} ${context.req.path.slice(0, 200)} is not served here; POST /v1/chat/completions and POST /v1/messages are`,
-      ),
-      404,
-    ),
-  );
+  app.notFound(notServed);
   return app;
 }
 
@@ -68,7 +68,7 @@ export function createApp(dependencies: RouteDependencies): Hono<Bindings> {
 const PREFIXES = ["/openai", "/anthropic", "/mistral"] as const;
 
 function surfaces(app: Hono<Bindings>, dependencies: RouteDependencies): void {
-  const { gateway, kept, setup } = dependencies;
+  const { gateway, kept, discovery, setup } = dependencies;
   for (const prefix of ["", "/openai"]) {
     openaiChatRoutes(app, gateway, prefix);
     openaiResponsesRoutes(app, gateway, kept, prefix);
@@ -81,8 +81,10 @@ function surfaces(app: Hono<Bindings>, dependencies: RouteDependencies): void {
   mistralRoutes(app, gateway, "/mistral");
   for (const prefix of ["", "/ollama"]) {
     ollamaRoutes(app, gateway, prefix);
-    ollamaModelsRoutes(app, setup, prefix);
+    ollamaModelsRoutes(app, setup, discovery, prefix);
   }
+  // As Ollama's own root does, by which clients see that somebody is there.
+  for (const path of ["/ollama", "/ollama/"]) app.get(path, (context) => context.text("Sluice is running"));
 }
 
 /** Every path that is served for some method says so to the others. `OPTIONS` allows nothing to other websites. */
@@ -98,24 +100,9 @@ function refuseOtherMethods(app: Hono<Bindings>): void {
   for (const [path, known] of methods) {
     const allow = [...known].toSorted().join(", ");
     app.all(path, (context) =>
-      context.req.method === "OPTIONS"
-        ? context.body(null, 204, { allow })
-        : context.json(
-            errorBody(
-              "invalid_request_error",
-              "method_not_allowed",
-              `${context.req.method} is not served at ${context.req.path.slice(0, 200)}; ${allow} are`,
-            ),
-            405,
-            { allow },
-          ),
+      context.req.method === "OPTIONS" ? context.body(null, 204, { allow }) : methodRefused(context, allow),
     );
   }
-}
-
-/** What is refused before a dialect is known has the fields that both official SDKs read. */
-function errorBody(type: string, code: string, message: string): object {
-  return { type: "error", error: { type, message, code, param: null } };
 }
 
 /** The same keys as on the chat surfaces, for what reads the ledger and the metrics. */

@@ -8,7 +8,7 @@ type Listed = ReturnType<Setup["targets"]["list"]>[number];
 
 export function mistralModel({ id, ownedBy, createdSeconds }: Listed, { targets }: Setup): object {
   const first = firstTarget(id, targets);
-  const record = first?.record;
+  const record = recordOf(first);
   const window = record?.contextTokens ?? record?.maxInputTokens;
   return {
     id,
@@ -28,12 +28,12 @@ export function mistralModel({ id, ownedBy, createdSeconds }: Listed, { targets 
 }
 
 function capabilitiesOf(target: Target | undefined): object {
-  const record = target?.record;
+  const record = recordOf(target);
   return {
     completion_chat: true,
     function_calling: true,
     reasoning: record !== undefined && record.reasoning.kind !== "none",
-    completion_fim: target?.instance.provider.dialects(target.model, record).includes(mistralFim.name) === true,
+    completion_fim: target?.instance.provider.dialects(target.model, target.record).includes(mistralFim.name) === true,
     fine_tuning: false,
     vision: record?.input.includes("image") === true,
     ocr: false,
@@ -42,6 +42,11 @@ function capabilitiesOf(target: Target | undefined): object {
     audio: record?.input.includes("audio") === true,
     audio_transcription: false,
   };
+}
+
+/** What is assumed of a model that nobody knows is no promise to its clients. */
+function recordOf(target: Target | undefined): Target["record"] {
+  return target?.isAssumed === true ? undefined : target?.record;
 }
 
 /** Of an alias or `auto`, what the first would do; `undefined` while nobody is there for it. */

@@ -1,4 +1,6 @@
 /** The headers of an answer that come from elsewhere: an upstream's that may pass, an error's advice, a name made readable. */
+import type { Loss } from "./chat.ts";
+import { UNKNOWN_FIELD } from "./dialects/field-words.ts";
 import type { GatewayError } from "./errors.ts";
 
 /** Answer headers of any provider that a client may need; the rest may describe our account or our network. */
@@ -40,4 +42,24 @@ export function retryHeaders(error: GatewayError): Record<string, string> {
 /** Readable in any header; names of models may be anything, half a surrogate pair included. */
 export function headerText(text: string): string {
   return text.toWellFormed().replace(/[^\x21-\x7e]/gu, (character) => encodeURIComponent(character));
+}
+
+/** What of the request was left out: each word once, and where it stood of what has no word of its own. `undefined`: nothing. */
+export function lossesText(losses: readonly Loss[]): string | undefined {
+  const words = [...new Set(losses.map((loss) => loss.field))];
+  const said = words.map((word) => {
+    const paths = word === UNKNOWN_FIELD ? pathsOf(losses.filter((loss) => loss.field === word)) : [];
+    return paths.length === 0 ? word : `${word}(${paths.join(" ")})`;
+  });
+  return said.length === 0 ? undefined : said.join(", ");
+}
+
+const PATHS_MAX = 8;
+const PATH_CHARACTERS_MAX = 64;
+
+/** A client's own keys, which may be anything. */
+function pathsOf(losses: readonly Loss[]): readonly string[] {
+  const paths = losses.flatMap(({ path }) => path?.slice(0, PATH_CHARACTERS_MAX).replace(/[^\w.[\]-]/g, "_") ?? []);
+  const different = [...new Set(paths)];
+  return different.length > PATHS_MAX ? [...different.slice(0, PATHS_MAX), "..."] : different;
 }

@@ -4,8 +4,10 @@
  * Each try is a reservation before it is sent and one settled row after it. What an error means (come back, go elsewhere, give up)
  * is the catalogue's to say; here it is only followed.
  */
-import type { Boundary } from "./cache/boundary.ts";
+import { Holding, type ForkJoin } from "./cache/fork-join.ts";
+import type { Placer, Prompt } from "./cache/placer.ts";
 import type { AnswerError, ChatEvent, Loss } from "./chat.ts";
+import type { BackgroundAnswers } from "./background.ts";
 import type { Bindings } from "./binding.ts";
 import { leanings } from "./bound.ts";
 import type { Breakers } from "./breaker.ts";
@@ -35,6 +37,8 @@ export interface AttemptSettings {
   /** First wait when the upstream names none; doubles with each further try. */
   readonly backoffMs: number;
   readonly strict: boolean;
+  /** Whether calls wait for a sibling that writes what they begin with. */
+  readonly hold: boolean;
   readonly deadlines: { readonly stream: Deadlines; readonly whole: Deadlines };
 }
 
@@ -42,9 +46,12 @@ export interface AttemptDependencies {
   readonly dialect: (name: string) => Dialect;
   readonly upstream: Upstream;
   readonly ledger: Pick<Ledger, "reserve" | "settle">;
+  readonly background: Pick<BackgroundAnswers, "postpone">;
   readonly bindings: Bindings;
   readonly breakers: Breakers;
   readonly replicas: Replicas;
+  readonly placer: Placer;
+  readonly forkJoin: ForkJoin;
   readonly windows: Windows;
   readonly log: Pick<Log, "warn">;
   readonly now: () => number;
@@ -55,7 +62,7 @@ export interface AttemptDependencies {
 export interface AttemptContext {
   readonly exchange: Exchange;
   readonly task: Task;
-  readonly boundary: Boundary;
+  readonly prompt: Prompt;
   readonly decision: Decision;
   readonly policy: string;
   readonly settings: AttemptSettings;
@@ -65,7 +72,7 @@ export interface AttemptContext {
 
 interface Answered {
   readonly candidate: Candidate;
-  readonly outgoing: Omit<Outgoing, "bytes">;
+  readonly outgoing: Omit<Outgoing, "bytes" | "unplaced">;
   readonly meter: Meter;
   /** Grows while the answer is encoded; the row takes it at its end. */
   readonly losses: Loss[];
@@ -197,11 +204,23 @@ async function tryOnce(
   const { target } = candidate;
   const ownBody = candidate.dialect === exchange.dialect.name ? exchange.body : {};
   const asked = { request: exchange.request, candidate, body: ownBody };
+  const isTranslated = candidate.dialect !== exchange.dialect.name;
+  const place = () => dependencies.placer.place(context.prompt, target, isTranslated, dependencies.now());
+  const { forkJoin, now } = dependencies;
+  const holding = new Holding({ forkJoin, signal, now, elapsedMs: () => performance.now() });
+  // From the last plan to its sending nothing else may run, so that one of many leads: no `await` stands in between.
+  let placed = place();
+  for (let hold = placed.hold; settings.hold && holding.isDue(hold); hold = placed.hold) {
+    await holding.wait(hold);
+    placed = place();
+  }
+  const { heldMs } = holding;
   const window = dependencies.windows.ask(asked, dependencies.now());
   const made = attempted(() =>
     outgoing(exchange, candidate, dependencies.dialect(candidate.dialect), {
       strict: settings.strict,
       call: callFacts(exchange.caller, window?.tokens),
+      placement: placed.placement,
     }),
   );
   if (made instanceof GatewayError)
@@ -209,7 +228,7 @@ async function tryOnce(
   const losses = [...made.losses];
   const reservation = reservationOf(context, candidate, made, attempt.number, dependencies.now());
   const visit = dependencies.replicas.place(
-    { instance: target.instance, model: target.model, boundary: context.boundary },
+    { instance: target.instance, model: target.model, prefixes: context.prompt.prefixes },
     dependencies.now(),
   );
   const { baseUrl } = visit;
@@ -217,21 +236,25 @@ async function tryOnce(
     reservation,
     candidate,
     visit,
-    boundary: context.boundary,
+    placed,
+    heldMs,
     bindings: dependencies.bindings,
+    tenant: exchange.caller.tenant,
     // What only the client's own dialect can name was found only where that was spoken.
     leansOn: made.lane === "same" ? leanings(exchange.request) : [],
     keepsAnswer: made.lane === "same" && made.dialect.keepsAnswers === true,
     losses,
     certainPromptTokens: certainPromptTokens(exchange.request, candidate, made.lane === "same" ? exchange.body : {}),
-    overheadMs: performance.now() - exchange.startedAt - attempt.theirsMs,
-    settle: settlerOf(visit, dependencies),
+    overheadMs: performance.now() - exchange.startedAt - attempt.theirsMs - heldMs,
+    settle: settlerOf(visit, candidate, dependencies),
+    postpone: postponerOf(visit, candidate, exchange.caller.tenant, dependencies),
     now: dependencies.now,
   });
   dependencies.ledger.reserve(reservation);
-  const { bytes, ...sent } = made;
+  const { bytes, unplaced, ...sent } = made;
   const answered = { candidate, outgoing: sent, meter, losses };
   visit.sent(dependencies.now());
+  placed.sent(unplaced, dependencies.now());
   try {
     const answer = await dependencies.upstream.send({
       url: endpoint(candidate, baseUrl, made.lane === "same" ? exchange.search : ""),
@@ -253,7 +276,9 @@ async function tryOnce(
         elsewhere: noteFailure(result.error, candidate, baseUrl, dependencies),
       };
     }
+    window?.loaded();
     visit.began(dependencies.now());
+    placed.readable(dependencies.now());
     dependencies.breakers.succeeded(target.name);
     return result;
   } catch (error) {
@@ -266,11 +291,40 @@ async function tryOnce(
 }
 
 /** Made here, as a function made in `tryOnce` would keep all that is known there (the call's body) for as long as a stream runs. */
-function settlerOf(visit: Visit, dependencies: AttemptDependencies): (entry: LedgerEntry) => void {
+function settlerOf(
+  visit: Visit,
+  { target }: Candidate,
+  dependencies: AttemptDependencies,
+): (entry: LedgerEntry) => void {
+  const { instance } = target;
   return (entry) => {
-    visit.ended(entry);
-    logTruncation(entry, dependencies);
+    // Before anybody else hears of it: the row is what must not be lost.
     dependencies.ledger.settle(entry);
+    logTruncation(entry, dependencies);
+    if (brokeOff(entry)) dependencies.replicas.failed(instance, visit.baseUrl, dependencies.now());
+    visit.ended(entry);
+  };
+}
+
+/** An answer that had begun: where none had, the try is noted as a whole. */
+function brokeOff({ outcome, status, errorKind, ttftMs }: LedgerEntry): boolean {
+  return (
+    outcome === "failed" && ttftMs !== undefined && status !== undefined && status >= 500 && errorKind !== "internal"
+  );
+}
+
+/** The call is over, and its bill is not. */
+function postponerOf(
+  visit: Visit,
+  { target }: Candidate,
+  tenant: string,
+  { background }: AttemptDependencies,
+): (id: string, entry: LedgerEntry) => void {
+  const { price, instance } = target;
+  const absentReadIsZero = instance.provider.absentCacheRead === "zero";
+  return (id, entry) => {
+    visit.ended(entry);
+    background.postpone(id, tenant, { entry, price, absentReadIsZero });
   };
 }
 
@@ -298,7 +352,7 @@ async function begun(
   }
   if (!exchange.request.stream) {
     const bytes = await readWhole(answer.body, ANSWER_BYTES_MAX);
-    const decoder = made.dialect.decoder(false);
+    const decoder = made.dialect.decoder(false, exchange.request);
     const events = [...decoder.push(bytes), ...decoder.end()];
     const broken = events.find((event) => event.type === "error");
     if (broken !== undefined) {
@@ -392,10 +446,10 @@ function gatewayErrorOf(error: unknown): GatewayError {
   return new GatewayError("internal", "the gateway failed while it read the provider's answer", { cause: error });
 }
 
-/** A server that has no memory for a window fails, and would go on to. */
-function noteWindow(window: CallWindow | undefined, { kind, status }: GatewayError): void {
+/** A server that has no memory for a window fails, and would go on to; some say so in words of a caller's mistake. */
+function noteWindow(window: CallWindow | undefined, { kind, status, message }: GatewayError): void {
   if (kind === "context-too-long") window?.overflowed();
-  else if (status >= 500) window?.failed();
+  else if (status >= 500 || /\bmemory\b/i.test(message)) window?.failed();
 }
 
 /**

@@ -1,136 +1,178 @@
 /**
- * Reasons to go back to where one came from. *Hard*: reasoning is readable by its issuer only, and what is kept can be gone on from
- * where it is kept. *Soft*: a prefix is probably warm in a target's cache. All are learned from answers by the meter, bounded, and
- * forgotten with time; the hard ones are written down with the ledger's rows, so that a restart does not forget them.
+ * Reasons to go back to where one came from: reasoning is readable by its issuer only, and what is kept can be gone on from where it is
+ * kept. Both are learned from answers by the meter, bounded, and written down with the ledger's rows, so that a restart does not forget
+ * them. Where a prefix is warm is the cache planner's to know.
  *
- * In memory a hard one is about 210 bytes: 25 MB when all are full (`ISSUED_MAX`), and 15 of warm borders. Learning one is a hash and
- * a row for the next batch, 1 to 2 µs; looking one up is a hash, 0.5 µs for an id and 1 for a seal (100 seals in a request: 0.1 ms).
+ * What is kept is its tenant's: whoever's call left it there. Nobody else may go on from it, learn where it is, or take it over, also not
+ * by asking for so much that it is forgotten: at a bound the oldest of who has most goes.
+ *
+ * In memory one is about 230 bytes: 32 MB when all are full (`ISSUED_MAX`). Learning one is a hash and a row for the next batch, 1 to 2 µs;
+ * looking one up is a hash, 0.5 µs for an id and 1 for a seal (100 seals in a request: 0.1 ms).
  */
 import { hash } from "node:crypto";
-import { ties, type Binding, type Origin, type Tie } from "./bound.ts";
-import type { Boundary } from "./cache/boundary.ts";
+import { ties, type Binding, type Leaning, type Origin, type Tie } from "./bound.ts";
 import type { ChatRequest } from "./chat.ts";
 import { ISSUED_MAX, type Issued, type IssuedKind } from "./ledger-bindings.ts";
 import type { Target } from "./target.ts";
-import { promptTokens, type Usage } from "./usage.ts";
-
-/** Warm borders remembered over all targets; each costs about 150 bytes. */
-export const WARM_BORDERS_MAX = 100_000;
-/** What a server's own cache is assumed to keep, as nothing tells: it lasts until memory is needed. */
-const LOCAL_CACHE_SECONDS = 600;
 
 /** Where something is kept that an answer left at its provider. */
 export interface Holder {
-  /** The provider instance's name. */
-  readonly instance: string;
-  /** Whether it was the same caller's call that left it there: nobody else may go on from it. */
+  /** The provider instance's name; `undefined`: nobody knows, and it may be another tenant's. */
+  readonly instance: string | undefined;
+  /** Whether it was the same tenant's call that left it there: nobody else may go on from it. */
   readonly isOwn: boolean;
 }
 
+/** `caller` is the tenant throughout (`Caller.tenant`), never the name of its key. */
 export interface Bindings {
-  /** What ties this request to a place; of reasoning and calls only what is known. @param caller Who asks. */
+  /** What ties this request to a place; of reasoning and calls only what is known, or what only its owner may name. */
   of(request: ChatRequest, caller: string): readonly Binding[];
-  /** Where this answer is kept; `undefined`: not known. @param caller Who asks. */
+  /** Where this answer is kept; `undefined`: not known, and anybody may ask for it. */
   holder(id: string, caller: string): Holder | undefined;
-  /** How many of this prompt's tokens (o200k estimate) are probably warm at the target. */
-  warmTokens(boundary: Boundary, target: Target, nowMs: number): number;
-  learnSignature(signature: string, target: Target): void;
-  /** @param caller Whose call left it there. */
+  learnSignature(signature: string, target: Target, caller: string): void;
   learnKept(id: string, target: Target, caller: string): void;
-  /** A file or a container that was found there. It was not put there through us: whose it is, nobody here knows. */
-  learnHosted(id: string, target: Target): void;
-  /** @param caller Whose call it was: short ids of different callers' calls may be the same. */
+  /** A file, a container or something said, that the answer made there. */
+  learnHosted(id: string, target: Target, caller: string): void;
+  /** What the request named was found there. That is no reason to give up a home that is known, nor to own what somebody may. */
+  learnLeaning(leaning: Leaning, target: Target, caller: string): void;
+  /** Short ids of different callers' calls may be the same. */
   learnCall(id: string, target: Target, caller: string): void;
-  learnPrompt(boundary: Boundary, target: Target, usage: Usage, nowMs: number): void;
   /** What an earlier process learned. What has been learned since is newer, and stays. */
   recall(issued: readonly Issued[]): void;
 }
 
-/** @param remember Told of every hard binding that is new, or leads elsewhere now. */
-export function createBindings(remember: (issued: Issued) => void = () => {}): Bindings {
-  const issued = {
-    seal: new BoundedMap<string, Issued>(ISSUED_MAX.seal),
-    kept: new BoundedMap<string, Issued>(ISSUED_MAX.kept),
-    call: new BoundedMap<string, Issued>(ISSUED_MAX.call),
+export interface BindingsOptions {
+  /** Told of every binding that is new, leads elsewhere now, or is still in use. @returns whether there was room to write it down. */
+  readonly remember?: (issued: Issued) => boolean;
+  /** Whether several tenants call, so that what nobody is known to own may be another's. */
+  readonly isShared?: () => boolean;
+  /** Whether it is served nevertheless, to whoever names it. */
+  readonly servesUnowned?: () => boolean;
+  /** Milliseconds since the epoch. */
+  readonly now?: () => number;
+}
+
+/** Whose is what somebody has gone on from that nobody is known to have asked for; and of a gateway without keys, everybody. */
+const NOBODY = "";
+
+/** What is still in use is written down again after so long, so that it is not deleted for its age. */
+const REWRITE_AFTER_MS = 86_400_000;
+/** What found no room in the ledger's queue and waits for it. More of it is written down when it is used the next time. */
+const UNWRITTEN_MAX = 10_000;
+/** So many of them are tried again with each request. */
+const RETRIED_MAX = 16;
+
+export function createBindings({
+  remember = () => true,
+  isShared = () => false,
+  servesUnowned = () => false,
+  now = Date.now,
+}: BindingsOptions = {}): Bindings {
+  const known: Readonly<Record<IssuedKind, SharedMap>> = {
+    seal: new SharedMap(ISSUED_MAX.seal),
+    kept: new SharedMap(ISSUED_MAX.kept),
+    hosted: new SharedMap(ISSUED_MAX.hosted),
+    call: new SharedMap(ISSUED_MAX.call),
   };
-  const warm = new BoundedMap<string, number>(WARM_BORDERS_MAX);
+  const isBarred = (): boolean => isShared() && !servesUnowned();
+  const owns = (caller: string, one: Known | undefined): boolean =>
+    one !== undefined && (one.caller === caller || (one.caller === NOBODY && servesUnowned()));
+  const unwritten = new Set<Known>();
+  const write = (one: Known): boolean => {
+    const isWritten = remember(one);
+    one.writtenAtMs = isWritten ? now() : 0;
+    if (isWritten) unwritten.delete(one);
+    else if (unwritten.size < UNWRITTEN_MAX) unwritten.add(one);
+    return isWritten;
+  };
+  const retry = (): void => {
+    let tries = RETRIED_MAX;
+    for (const one of unwritten) {
+      if (tries === 0 || !write(one)) return;
+      tries -= 1;
+    }
+  };
+  const used = (one: Known): void => {
+    if (now() - one.writtenAtMs > REWRITE_AFTER_MS) write(one);
+  };
   const learn = (kind: IssuedKind, key: string, { instance, model }: Target, caller: string): void => {
-    const known = issued[kind].get(key);
-    if (known?.instance === instance.name && known.model === model && known.caller === caller) return;
-    const learned: Issued = { kind, key, instance: instance.name, model, caller };
-    issued[kind].set(key, learned);
-    remember(learned);
+    const before = known[kind].get(key);
+    if (before === undefined) {
+      const learned: Known = { kind, key, instance: instance.name, model, caller, writtenAtMs: 0 };
+      known[kind].add(learned);
+      write(learned);
+    } else if (before.caller === caller) {
+      // Some servers let a client choose its answer's id: it must not become theirs so. Who has it may have it anew elsewhere.
+      if (before.instance === instance.name && before.model === model) return used(before);
+      before.instance = instance.name;
+      before.model = model;
+      write(before);
+    }
   };
-  const found = (tie: Tie, caller: string): Issued | undefined => {
+  const found = (tie: Tie, caller: string): Known | undefined => {
     switch (tie.kind) {
       case "kept":
-        return issued.kept.get(keyOf(tie.id));
+        return known.kept.get(keyOf(tie.id));
       case "hosted":
-        return issued.kept.get(hostedKey(tie.id));
+        return known.hosted.size === 0 ? undefined : known.hosted.get(hostedKey(tie.id, caller));
       case "thought":
-        if (!tie.isKept) return issued.seal.size === 0 ? undefined : issued.seal.get(keyOf(tie.seal));
-        return issued.kept.size === 0 ? undefined : issued.kept.get(keyOf(tie.seal));
+        if (!tie.isKept) return known.seal.size === 0 ? undefined : known.seal.get(keyOf(tie.seal));
+        return known.kept.size === 0 ? undefined : known.kept.get(keyOf(tie.seal));
       case "call":
-        return issued.call.size === 0 ? undefined : issued.call.get(callKey(tie.id, caller));
+        return known.call.size === 0 ? undefined : known.call.get(callKey(tie.id, caller));
     }
   };
   return {
     of(request, caller) {
+      if (unwritten.size > 0) retry();
       const bindings: Binding[] = [];
       for (const tie of ties(request)) {
-        const known = found(tie, caller);
+        const one = found(tie, caller);
+        const isUnowned = one === undefined && isOwnable(tie) && isBarred();
         const isNamed = tie.kind === "kept" || tie.kind === "hosted";
-        if (known === undefined && !isNamed) continue;
-        bindings.push({ ...tie, origin: originOf(known), isOwn: known?.caller === caller });
+        if (one === undefined && !isNamed && !isUnowned) continue;
+        const isOwn = owns(caller, one);
+        if (one !== undefined && isOwn) used(one);
+        bindings.push({ ...tie, origin: originOf(one), isOwn, isUnowned });
       }
       return bindings;
     },
     holder(id, caller) {
-      const known = issued.kept.get(keyOf(id));
-      return known === undefined ? undefined : { instance: known.instance, isOwn: known.caller === caller };
+      const one = known.kept.get(keyOf(id));
+      if (one === undefined) return isBarred() ? { instance: undefined, isOwn: false } : undefined;
+      const isOwn = owns(caller, one);
+      if (isOwn) used(one);
+      return { instance: one.instance, isOwn };
     },
-    warmTokens(boundary, target, nowMs) {
-      const minimum = minimumTokens(target);
-      for (let index = boundary.borders.length - 1; index >= 0; index -= 1) {
-        const border = boundary.borders[index];
-        if (border === undefined || border.tokens < minimum) break;
-        const expiresMs = warm.get(warmKey(border.hash, target));
-        if (expiresMs !== undefined && expiresMs > nowMs) return border.tokens;
-      }
-      return 0;
-    },
-    learnSignature(signature, target) {
-      learn("seal", keyOf(signature), target, "");
+    learnSignature(signature, target, caller) {
+      learn("seal", keyOf(signature), target, caller);
     },
     learnKept(id, target, caller) {
       learn("kept", keyOf(id), target, caller);
     },
-    learnHosted(id, target) {
-      learn("kept", hostedKey(id), target, "");
+    learnHosted(id, target, caller) {
+      learn("hosted", hostedKey(id, caller), target, caller);
+    },
+    learnLeaning({ kind, id }, target, caller) {
+      const key = kind === "kept" ? keyOf(id) : hostedKey(id, caller);
+      if (known[kind].get(key) !== undefined) return;
+      learn(kind, key, target, kind === "kept" && isShared() ? NOBODY : caller);
     },
     learnCall(id, target, caller) {
       learn("call", callKey(id, caller), target, caller);
     },
-    learnPrompt(boundary, target, usage, nowMs) {
-      const seconds = warmSeconds(target, usage);
-      if (seconds === 0) return;
-      const isMarked = target.record?.cache.kind === "marks";
-      const whole = boundary.borders.at(-1)?.tokens ?? 0;
-      // What was read or written is warm; the estimate may be off by a little.
-      const tokensMax = whole * cachedShare(target, usage) * 1.05;
-      const inside = boundary.borders.filter((border) => border.tokens <= tokensMax);
-      for (const border of inside) {
-        // Where caches are marked, a prefix that ends between two marks is not found again.
-        if (isMarked && !border.marked && border !== inside.at(-1)) continue;
-        warm.set(warmKey(border.hash, target), nowMs + seconds * 1000);
-      }
-    },
     recall(recalled) {
       for (const one of recalled) {
-        if (issued[one.kind].get(one.key) === undefined) issued[one.kind].set(one.key, one);
+        // When it was written is not told: what is used is written once more.
+        if (known[one.kind].get(one.key) === undefined) known[one.kind].add({ ...one, writtenAtMs: 0 });
       }
     },
   };
+}
+
+/** Whether it stands for something of an answer that whoever names it may go on from. */
+function isOwnable(tie: Tie): boolean {
+  return tie.kind === "kept" || (tie.kind === "thought" && tie.isKept);
 }
 
 function originOf(known: Issued | undefined): Origin | undefined {
@@ -145,61 +187,33 @@ function keyOf(text: string): string {
   return hash("sha256", told, "base64url").slice(0, 22);
 }
 
-/** Apart from what callers own: naming a thing as a file must not make it theirs. */
-function hostedKey(id: string): string {
-  return keyOf(`hosted\u0000${id}`);
+/** Each caller's own: it is a client that says these ids, and nobody may lead another's requests by them. */
+function hostedKey(id: string, caller: string): string {
+  return keyOf(`hosted\u0000${caller}\u0000${id}`);
 }
 
 function callKey(id: string, caller: string): string {
   return keyOf(`call\u0000${caller}\u0000${id}`);
 }
 
-function warmKey(border: string, target: Target): string {
-  return `${target.name}\u0000${border}`;
+interface Known extends Issued {
+  instance: string;
+  model: string;
+  /** 0: not written down yet, or by an earlier process. */
+  writtenAtMs: number;
 }
 
-function minimumTokens(target: Target): number {
-  const cache = target.record?.cache;
-  return cache !== undefined && "minTokens" in cache ? cache.minTokens / (target.record?.tokenRatio ?? 1) : 0;
-}
-
-/** How long what this answer left in the cache lives, by the model's cache contract; 0: nothing was left. */
-function warmSeconds(target: Target, usage: Usage): number {
-  const cache = target.record?.cache;
-  if (cache === undefined) return 0;
-  switch (cache.kind) {
-    case "none":
-      return 0;
-    case "automatic":
-      return cache.idleSeconds;
-    case "keyed":
-      return (usage.cacheRead ?? 0) > 0 ? cache.idleSeconds : 0;
-    case "local":
-      return LOCAL_CACHE_SECONDS;
-    case "marks": {
-      if ((usage.cacheWrite1h ?? 0) > 0) return 3600;
-      return (usage.cacheRead ?? 0) + (usage.cacheWrite5m ?? 0) + (usage.cacheWriteOther ?? 0) > 0
-        ? Math.min(...cache.ttlSeconds)
-        : 0;
-    }
-  }
-}
-
-/** The share of the prompt that is in the cache now: everything where caching is automatic, what was read and written where it is marked. */
-function cachedShare(target: Target, usage: Usage): number {
-  if (target.record?.cache.kind !== "marks") return 1;
-  const whole = promptTokens(usage) ?? 0;
-  return whole === 0 ? 0 : (whole - (usage.inputUncached ?? 0)) / whole;
-}
+/** Keys of one caller that are gone from the front of its list before the list is made anew. */
+const GONE_MAX = 1_024;
 
 /**
- * A map that forgets what was first written longest ago. An entry that is written again keeps its place, and the oldest is found by
- * one iterator that is never begun anew: V8 leaves a gap where an entry was deleted, until the table grows, and walks through all
- * of them. Deleting a key to set it again with every call took 80 to 300 µs a call at 100,000 entries, this takes one.
+ * A map whose room its callers share: when it is full, the oldest entry of the one who has most goes, so that nobody can crowd out
+ * another who has less. An entry that changes keeps its place.
  */
-class BoundedMap<Key, Value> {
-  readonly #entries = new Map<Key, Value>();
-  readonly #oldest = this.#entries.keys();
+class SharedMap {
+  readonly #entries = new Map<string, Known>();
+  /** Each caller's keys, oldest first from `first` on. */
+  readonly #shares = new Map<string, { keys: string[]; first: number }>();
   readonly #max: number;
 
   constructor(max: number) {
@@ -210,14 +224,29 @@ class BoundedMap<Key, Value> {
     return this.#entries.size;
   }
 
-  get(key: Key): Value | undefined {
+  get(key: string): Known | undefined {
     return this.#entries.get(key);
   }
 
-  set(key: Key, value: Value): void {
-    this.#entries.set(key, value);
-    if (this.#entries.size <= this.#max) return;
-    const oldest = this.#oldest.next();
-    if (oldest.done !== true) this.#entries.delete(oldest.value);
+  /** @param one Of a key that is not there yet. */
+  add(one: Known): void {
+    this.#entries.set(one.key, one);
+    const share = this.#shares.get(one.caller);
+    if (share === undefined) this.#shares.set(one.caller, { keys: [one.key], first: 0 });
+    else share.keys.push(one.key);
+    if (this.#entries.size > this.#max) this.#forget();
+  }
+
+  #forget(): void {
+    let largest = { keys: [] as string[], first: 0 };
+    for (const share of this.#shares.values()) {
+      if (share.keys.length - share.first > largest.keys.length - largest.first) largest = share;
+    }
+    const oldest = largest.keys[largest.first];
+    if (oldest !== undefined) this.#entries.delete(oldest);
+    largest.first += 1;
+    if (largest.first < GONE_MAX) return;
+    largest.keys = largest.keys.slice(largest.first);
+    largest.first = 0;
   }
 }

@@ -2,7 +2,8 @@
  * What ties a request to where something in it is from, and which targets that leaves to choose from.
  *
  * - *Kept* (`previous_response_id`, `conversation`, an item by its id): hard, also for who names a model. It is gone on from where it
- *   is kept or not at all: elsewhere it would be a conversation without its beginning.
+ *   is kept or not at all: elsewhere it would be a conversation without its beginning. It is its tenant's only: another's, and where
+ *   there are several also one that nobody is known to own, is to be had as little as one that does not exist.
  * - *Hosted* (files, containers, vector stores): nobody tells us where they were put, so that their place is learned from calls that
  *   went well. Hard where we choose; unknown, it is a guess as soon as two providers could be meant, and none is made. Who names
  *   the model says with it where they are, and is told by the provider if that is wrong.
@@ -13,7 +14,8 @@
  *   it fails: all there is of such a loop is in the request, and nothing of it is lost.
  * - *Reasoning of turns that have ended*: its issuer comes first. Anywhere else it is left out, as a loss.
  *
- * Who names another model than the issuer's changes it on purpose, and the name wins. In the same dialect the request then goes as it
+ * Who names another model than the issuer's changes it on purpose, and the name wins; an alias that the issuer is not of is such a name,
+ * too. In the same dialect the request then goes as it
  * stands, and the provider judges what it cannot read; in another one reasoning is left out: a loss in the answer's headers and
  * on the row, and a refusal under `strict`.
  */
@@ -51,16 +53,23 @@ export type Place = readonly [message: number, part: number];
 export type Binding = Tie & {
   /** `undefined`: not known. */
   readonly origin: Origin | undefined;
-  /** Whether it was the same caller's call that left it there: nobody else may go on from it. */
+  /** Whether it was the same tenant's call that left it there. */
   readonly isOwn: boolean;
+  /** Whether nobody is known to own it, so that it may be another tenant's. */
+  readonly isUnowned: boolean;
 };
 
 /** What a request leans on at its provider: once that has answered, it is known to be there. */
 export type Leaning = Extract<Tie, { readonly id: string; readonly field: string }>;
 
+/** Files and the like of one request that are looked up: where these are, the others are. */
+const HOSTED_MAX = 64;
+
 export function leanings(request: ChatRequest): readonly Leaning[] {
+  // All of them: each may be another tenant's.
   const kept = (request.continues ?? []).map((one): Leaning => ({ kind: "kept", ...one }));
-  return [...kept, ...hosted(request).map((one): Leaning => ({ kind: "hosted", ...one }))];
+  const named = hosted(request).slice(0, HOSTED_MAX);
+  return [...kept, ...named.map((one): Leaning => ({ kind: "hosted", ...one }))];
 }
 
 /** In the request's order. */
@@ -93,6 +102,8 @@ export interface BoundContext {
   readonly clientDialect: string;
   /** Whether the client named this very model. */
   readonly explicit: boolean;
+  /** Whether the client named nothing, neither a model nor an alias. */
+  readonly isChosenHere: boolean;
   readonly bindings: readonly Binding[];
   /** Every provider that is configured, by its name. */
   readonly providers: readonly string[];
@@ -113,15 +124,20 @@ export function boundTargets(targets: readonly Target[], context: BoundContext):
   let left = targets;
   for (const binding of bindings) {
     const { origin } = binding;
-    if (origin !== undefined && isOthers(binding)) throw notFound(keptIn(binding, context.fieldOf));
+    if (isOthers(binding)) {
+      left = unlooked(binding, left, context);
+      continue;
+    }
     if (origin === undefined || !isHard(binding, explicit)) continue;
-    if (binding.kind === "thought" && binding !== going) continue;
+    if (binding.kind === "thought" && (binding !== going || isLeft(origin, targets, context))) continue;
     const there = left.filter(({ instance }) => instance.name === origin.instance);
     if (there.length === 0) throw conflict(binding, origin, targets, context);
     left = there;
   }
-  for (const binding of explicit ? [] : bindings) {
-    if (binding.origin !== undefined || (binding.kind !== "kept" && binding.kind !== "hosted")) continue;
+  // What one of them that is not known leaves, all of them do.
+  const unknown = (kind: Tie["kind"]) => bindings.find((one) => one.kind === kind && one.origin === undefined);
+  for (const binding of explicit ? [] : [unknown("kept"), unknown("hosted")]) {
+    if (binding?.kind !== "kept" && binding?.kind !== "hosted") continue;
     const able = left.filter(({ instance, model, record }) =>
       instance.provider.dialects(model, record).includes(context.clientDialect),
     );
@@ -129,15 +145,40 @@ export function boundTargets(targets: readonly Target[], context: BoundContext):
     if (names.size === 1) left = able;
     else if (names.size > 1)
       throw binding.kind === "kept"
-        ? notFound(keptIn(binding, context.fieldOf))
+        ? notFound(keptIn(binding, context.fieldOf), "name the model that gave it, or send the whole conversation")
         : ambiguous(binding, [...names], context);
   }
   return thinkersOf(left, explicit ? undefined : openOrigin(bindings));
 }
 
-/** Another caller's: as little to be had as what is not there. Seals and files are whoever's has them. */
+/** Another tenant's, or maybe so: as little to be had as what is not there. Seals and files are whoever's has them. */
 function isOthers(binding: Binding): boolean {
-  return (binding.kind === "kept" || (binding.kind === "thought" && binding.isKept)) && !binding.isOwn;
+  if (binding.kind !== "kept" && (binding.kind !== "thought" || !binding.isKept)) return false;
+  return binding.isUnowned || (binding.origin !== undefined && !binding.isOwn);
+}
+
+/**
+ * The targets that would not look for another's. None for what is named only. A thought stands in the request itself as a rule, with an
+ * id that says nothing to most servers: only those that look for what is behind it are not to be asked.
+ *
+ * @throws GatewayError `invalid-request`, which does not tell whether and where there is such a thing.
+ */
+function unlooked(binding: Binding, targets: readonly Target[], context: BoundContext): readonly Target[] {
+  const others = binding.kind === "thought" ? targets.filter((target) => !looks(target, context)) : [];
+  if (others.length > 0) return others;
+  const remedy = binding.kind === "thought" ? "leave it out" : "send the whole conversation";
+  throw notFound(keptIn(binding, context.fieldOf), remedy);
+}
+
+function looks({ instance, model, record }: Target, { clientDialect }: BoundContext): boolean {
+  const { provider } = instance;
+  return provider.refusesUnknownIds === true && provider.dialects(model, record).includes(clientDialect);
+}
+
+/** Whether the client has left whoever issued an open loop's reasoning: what it named was never to lead there. */
+function isLeft(origin: Origin, targets: readonly Target[], { isChosenHere, providers }: BoundContext): boolean {
+  const isThere = targets.some(({ instance }) => instance.name === origin.instance);
+  return !isThere && !isChosenHere && providers.includes(origin.instance);
 }
 
 function isHard(binding: Binding, explicit: boolean): boolean {
@@ -191,10 +232,10 @@ function keptIn(binding: Binding, fieldOf: BoundContext["fieldOf"]): Kept {
   return { field: fieldFor(binding, fieldOf), id };
 }
 
-function notFound({ field, id }: Kept): GatewayError {
+function notFound({ field, id }: Kept, remedy: string): GatewayError {
   return new GatewayError(
     "invalid-request",
-    `no provider is known to keep \`${id.slice(0, 128)}\`; name the model that gave it, or send the whole conversation`,
+    `no provider is known to keep \`${id.slice(0, 128)}\` for this caller; ${remedy}`,
     { param: field, code: `${nameOf(field).replace(/_id$/, "")}_not_found` },
   );
 }
@@ -227,10 +268,15 @@ function conflict(
     : `only ${offered} can be chosen from for this model`;
   const field = fieldFor(binding, fieldOf);
   const isThought = binding.kind === "thought";
+  const instead = INSTEAD[binding.kind];
+  if (!binding.isOwn) {
+    // A seal that came along from another tenant's call: whose account it was is not this one's to know.
+    const message = `\`${field}\` is reasoning in a tool loop that is still open, which nobody who can be chosen can read: ${instead}`;
+    return new GatewayError("conflict", message, { code: "provider_conflict", param: field });
+  }
   const what = isThought
     ? `is reasoning of ${instance}/${model} in a tool loop that is still open, which nobody else can read`
     : `names what is kept at ${instance}`;
-  const instead = INSTEAD[binding.kind];
   const remedy = isGone ? instead : `name a model of ${instance}, or ${instead}`;
   return new GatewayError("conflict", `\`${field}\` ${what}, and ${why}: ${remedy}`, {
     code: "provider_conflict",
@@ -258,10 +304,15 @@ const INSTEAD: Readonly<Record<Tie["kind"], string>> = {
   call: "begin the turn anew",
 };
 
+/** Characters of a path that are told: the members of a client's body are named as it likes. */
+const PATH_MAX = 256;
+
 /** Where a text stands in a body, whole or at the end of one that says whose it is ("sluice:…:<seal>"); the last place counts. */
 export function fieldOf(body: JsonObject, text: string): string | undefined {
+  const ending = `:${text}`;
   const find = (value: JsonValue | undefined, path: string): string | undefined => {
-    if (typeof value === "string") return value === text || value.endsWith(`:${text}`) ? path : undefined;
+    if (typeof value === "string")
+      return value === text || value.endsWith(ending) ? path.slice(0, PATH_MAX) : undefined;
     if (typeof value !== "object" || value === null) return undefined;
     if (isList(value)) {
       for (let at = value.length - 1; at >= 0; at -= 1) {

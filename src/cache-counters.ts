@@ -7,8 +7,10 @@
  * own count, to the token. Where others were in the window, it is their average: right in the sum of calls that are alike, and far off
  * for one that is not as the others. Where no reading came in time (a short answer that is not streamed is over before the next one),
  * the share of the last minute stands in, if that asked for as many tokens as the call has. Where there is not even that (the first
- * call, a server that nobody reads), nothing is said: unknown stays unknown. What a server reads from a cache outside of it is in other
+ * call, a short one after a pause, a server that nobody reads), nothing is said: unknown stays unknown. What a server reads from a cache outside of it is in other
  * counters, and so is missing here.
+ *
+ * A server that has told once what it read from its cache leaves out only zeros: there is nothing to be estimated of it.
  *
  * A row with such a number is marked as estimated. No answer waits for a reading: it is settled with those that have come.
  */
@@ -30,6 +32,9 @@ export interface CacheCountersOptions {
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
   /** Between two readings of one server: its text takes it some milliseconds. Infinite: none is read. */
   readonly everyMs?: number | undefined;
+  /** What else such a reading tells: how many tokens a cache holds, and that a server has begun anew. */
+  readonly sized?: (instance: ProviderInstance, baseUrl: string, cacheTokens: number) => void;
+  readonly restarted?: (instance: ProviderInstance, baseUrl: string) => void;
 }
 
 const EVERY_MS = 1_000;
@@ -37,6 +42,8 @@ const EVERY_MS = 1_000;
 const ABSENT_MS = 600_000;
 /** One that did not answer well. */
 const FAILED_MS = 30_000;
+/** How old, in intervals, the last reading may be that a call begins at: what was asked for since is not the call's. */
+const BEFORE_INTERVALS_MAX = 3;
 /** How long a share that was found stands in for those that are not. */
 const RECENT_MS = 60_000;
 const DEADLINES = { connectMs: 2_000, headMs: 2_000, idleMs: 2_000, totalMs: 4_000 };
@@ -48,7 +55,7 @@ export function createCacheCounters(options: CacheCountersOptions): CacheCounter
   return {
     watch(instance, baseUrl) {
       const names = instance.provider.cacheCounters;
-      if (names === undefined || options.everyMs === Number.POSITIVE_INFINITY) return undefined;
+      if (names === undefined) return undefined;
       const servers = all.get(instance) ?? new Map<string, Server>();
       all.set(instance, servers);
       const server = servers.get(baseUrl) ?? new Server({ instance, baseUrl, names }, options, closed.signal);
@@ -77,7 +84,7 @@ class Reading implements CacheReading {
   }
 
   sent(): void {
-    this.#before = this.#server.latest;
+    this.#before = this.#server.fresh();
     this.#server.sent();
   }
 
@@ -92,6 +99,10 @@ class Reading implements CacheReading {
   /** The first one that was begun after the call's first event. */
   take(sample: Sample): void {
     this.#after = sample;
+  }
+
+  tellsRead(): boolean {
+    return this.#server.tellsRead;
   }
 
   cacheRead(promptTokens: number): number | undefined {
@@ -132,6 +143,7 @@ class Server {
   readonly #closed: AbortSignal;
   #samples: readonly Sample[] = [];
   #isSilent = false;
+  #tellsRead = false;
   #running = 0;
   #isReading = false;
   #isWanted = false;
@@ -147,6 +159,18 @@ class Server {
 
   get latest(): Sample | undefined {
     return this.#samples.at(-1);
+  }
+
+  /** Whether an answer has told what it read from the cache: those that do not have read nothing. */
+  get tellsRead(): boolean {
+    return this.#tellsRead;
+  }
+
+  /** The latest reading, if it is not so old that much may have happened since. */
+  fresh(): Sample | undefined {
+    const { now, everyMs = EVERY_MS } = this.#options;
+    const { latest } = this;
+    return latest !== undefined && now() - latest.atMs <= BEFORE_INTERVALS_MAX * everyMs ? latest : undefined;
   }
 
   /** The oldest reading from which the latest is no more than a while away, while the latest is not old itself. */
@@ -169,15 +193,16 @@ class Server {
   ended(reading: Reading, { usage, usageBasis }: LedgerEntry): void {
     this.#running -= 1;
     this.#begun.delete(reading);
-    // Some versions leave out a zero: one answer that says nothing is enough to ask for ever.
-    if (usageBasis === "reported" && usage.inputUncached !== undefined && usage.cacheRead === undefined) {
-      this.#isSilent = true;
+    if (usageBasis === "reported" && usage.inputUncached !== undefined) {
+      if (usage.cacheRead !== undefined) this.#tellsRead = true;
+      // Until one tells, one that says nothing is enough to ask.
+      this.#isSilent = !this.#tellsRead;
     }
     this.#want();
   }
 
   #want(): void {
-    if (!this.#isSilent) return;
+    if (!this.#isSilent || this.#options.everyMs === Number.POSITIVE_INFINITY) return;
     this.#isWanted = true;
     if (!this.#isReading) void this.#read();
   }
@@ -186,7 +211,7 @@ class Server {
   async #read(): Promise<void> {
     this.#isReading = true;
     const { now, sleep, everyMs = EVERY_MS } = this.#options;
-    while (this.#isWanted || this.#running > 0) {
+    while (this.#isSilent && (this.#isWanted || this.#running > 0)) {
       try {
         const waitMs = this.#nextAtMs - now();
         if (waitMs > 0) await sleep(waitMs, this.#closed);
@@ -204,8 +229,10 @@ class Server {
         continue;
       }
       this.#nextAtMs = nowMs + everyMs;
-      const sample = { ...found, atMs: nowMs };
+      const sample = { queries: found.queries, hits: found.hits, atMs: nowMs };
       this.#keep(sample);
+      const { instance, baseUrl } = this.#place;
+      if (found.cacheTokens !== undefined) this.#options.sized?.(instance, baseUrl, found.cacheTokens);
       for (const reading of begun) reading.take(sample);
     }
     this.#isReading = false;
@@ -214,16 +241,21 @@ class Server {
   #keep(sample: Sample): void {
     const { latest } = this;
     const isRestarted = latest !== undefined && (sample.queries < latest.queries || sample.hits < latest.hits);
+    if (isRestarted) this.#options.restarted?.(this.#place.instance, this.#place.baseUrl);
     const kept = isRestarted ? [] : this.#samples.filter(({ atMs }) => atMs >= sample.atMs - RECENT_MS);
     this.#samples = [...kept, sample];
   }
+}
+
+interface Counted extends Pick<Sample, "queries" | "hits"> {
+  readonly cacheTokens: number | undefined;
 }
 
 async function readCounters(
   { instance, baseUrl, names }: Place,
   upstream: Upstream,
   signal: AbortSignal,
-): Promise<Pick<Sample, "queries" | "hits"> | "absent" | "failed"> {
+): Promise<Counted | "absent" | "failed"> {
   try {
     const answer = await upstream.send({
       url: new URL(baseUrl + names.path),
@@ -238,7 +270,7 @@ async function readCounters(
     const text = Buffer.from(bytes).toString("utf8");
     const queries = summed(text, names.queries);
     const hits = summed(text, names.hits);
-    return queries === undefined || hits === undefined ? "absent" : { queries, hits };
+    return queries === undefined || hits === undefined ? "absent" : { queries, hits, cacheTokens: sizeIn(text, names) };
   } catch {
     return "failed";
   }
@@ -250,4 +282,23 @@ function summed(text: string, name: string): number | undefined {
   let sum: number | undefined;
   for (const [, value] of text.matchAll(line)) sum = (sum ?? 0) + Number(value);
   return sum === undefined || !Number.isFinite(sum) ? undefined : sum;
+}
+
+/** Over all its engines; `undefined`: it does not say, or not yet. */
+function sizeIn(text: string, { size }: CacheCounterNames): number | undefined {
+  if (size === undefined) return undefined;
+  const line = new RegExp(`^${size.name}\\{([^\\n]*)\\}`, "gm");
+  let sum: number | undefined;
+  for (const [, labels = ""] of text.matchAll(line)) {
+    const tokens =
+      labelIn(labels, size.tokens) ?? (labelIn(labels, size.blocks) ?? 0) * (labelIn(labels, size.blockTokens) ?? 0);
+    if (tokens === 0) return undefined;
+    sum = (sum ?? 0) + tokens;
+  }
+  return sum;
+}
+
+function labelIn(labels: string, name: string): number | undefined {
+  const [, digits] = new RegExp(`(?:^|,)\\s*${name}="(\\d{1,15})"`).exec(labels) ?? [];
+  return digits === undefined ? undefined : Number(digits);
 }

@@ -4,16 +4,18 @@
 import { boundTargets, boundTo, unreadable, type BoundContext } from "./bound.ts";
 import type { ChatRequest, DialectName } from "./chat.ts";
 import { GatewayError } from "./errors.ts";
-import { isThread, needs, reads, type Need } from "./needs.ts";
-import type { Candidate, Target } from "./target.ts";
+import { can, isThread, needs, reads, type Need } from "./needs.ts";
+import { isAuto, type Candidate, type Target } from "./target.ts";
 import { costOf, ratesFor, UNKNOWN_USAGE, type PicoUsd, type Price, type Usage } from "./usage.ts";
 
-export interface CandidateContext extends BoundContext {
+export interface CandidateContext extends Omit<BoundContext, "isChosenHere"> {
   readonly clientDialect: DialectName;
   /** The prompt, estimated by o200k_base. */
   readonly promptTokens: number;
-  /** How many of the prompt's tokens (o200k_base) are probably warm there. */
+  /** How many of the prompt's tokens (the target's) are probably warm there. */
   readonly warmTokens: (target: Target) => number;
+  /** What a client could name instead, for an error to tell; absent: nothing. */
+  readonly others?: () => readonly Target[];
   /** Asked once for each target: a breaker lets one probe through. */
   readonly resting: (target: Target) => boolean;
 }
@@ -22,7 +24,7 @@ export interface CandidateContext extends BoundContext {
  * The targets that can take this request, with what a policy needs to compare them.
  *
  * Never a target that cannot read what the request holds, that a hard binding excludes, or whose window it certainly overflows. Where others remain, also none
- * that would lose something (`logprobs`, a hosted tool) or that it overflows by our estimate.
+ * that would lose something (a hosted tool beside functions), of which it is not known that it can, or that it overflows by our estimate.
  *
  * @throws GatewayError `unsupported` naming the need, `context-too-long` with the numbers, or what `boundTargets` says, when none is left.
  */
@@ -32,11 +34,12 @@ export function candidates(
   context: CandidateContext,
 ): readonly Candidate[] {
   const needed = needs(request);
-  const spoken = boundTargets(targets, context).map((target) => ({
+  const isChosenHere = isAuto(request.model);
+  const spoken = boundTargets(targets, { ...context, isChosenHere }).map((target) => ({
     target,
     dialect: dialectFor(target, request, needed, context.clientDialect),
   }));
-  const able = spoken.filter((one) => missing(needed, one, context) === undefined);
+  const able = spoken.filter((one) => missing(needed, one, request, context) === undefined);
   if (able.length === 0) throw unsupported(request, needed, spoken, context);
   const fitting = able.filter(({ target }) => !overflows(target, context.promptTokens * CERTAIN_SHARE));
   if (fitting.length === 0)
@@ -44,7 +47,8 @@ export function candidates(
       able.map(({ target }) => target),
       context.promptTokens,
     );
-  const lossless = preferred(fitting, (one) => losing(needed, one, context) === undefined);
+  const sure = preferred(fitting, ({ target }) => isSure(needed, target, request));
+  const lossless = preferred(sure, (one) => losing(needed, one, context) === undefined);
   const roomy = preferred(lossless, ({ target }) => !overflows(target, context.promptTokens));
   const isBound = boundTo(
     roomy.map(({ target }) => target),
@@ -93,11 +97,19 @@ function asItStands(one: Spoken, { clientDialect, explicit }: CandidateContext):
 }
 
 /** The first need that this target certainly cannot meet. In the client's own dialect the provider says that best itself. */
-function missing(needed: readonly Need[], one: Spoken, context: CandidateContext): Need | undefined {
+function missing(
+  needed: readonly Need[],
+  one: Spoken,
+  request: ChatRequest,
+  context: CandidateContext,
+): Need | undefined {
   if (asItStands(one, context)) return undefined;
   return needed.find((need) => {
     if (need.kind === "dialect")
       return one.dialect !== context.clientDialect && need.alsoIn?.includes(one.dialect) !== true;
+    // Who named a model for something else than conversations is told by its provider what it is for: nothing is lost on the way.
+    if (need.kind === "ability" && need.ability === "chat" && context.explicit) return false;
+    if (need.kind === "ability") return can(one.target.record, need.ability, request) === false;
     return need.kind === "input" && one.target.record !== undefined && !reads(one.target.record, need.word);
   });
 }
@@ -117,13 +129,47 @@ function unsupported(
   spoken: readonly Spoken[],
   context: CandidateContext,
 ): GatewayError {
-  const words = new Set(spoken.map((one) => missing(needed, one, context)?.word ?? ""));
+  const words = new Set(spoken.map((one) => missing(needed, one, request, context)?.word ?? ""));
   const names = spoken.map((one) => one.target.name).slice(0, 5);
   const thread = request.extra["thread"];
-  const message = `the request needs ${[...words].join(", ")}, which ${names.join(", ")} cannot take; choose another target or leave it out`;
+  const isKnown = [...words].every((word) => needed.some((need) => need.word === word && isOnRecord(need)));
+  const remedy = remedyFor(request, needed, isKnown ? (context.others?.() ?? []) : [], context);
+  const message = `the request needs ${[...words].join(", ")}, which ${names.join(", ")} cannot take; ${remedy}`;
   // By these words clients of threads know that they may go on with the whole history instead.
   const details = { error_code: "thread_unsupported_request", unsupported: ["thread"] };
   return new GatewayError("unsupported", message, isThread(thread) ? { details } : {});
+}
+
+/** Whether records tell who can: of a hosted tool nobody knows, as long as it can be said. */
+function isOnRecord({ kind }: Need): boolean {
+  return kind === "ability" || kind === "input";
+}
+
+/** @param others Who may be named: those of them that are known to take the request. */
+function remedyFor(
+  request: ChatRequest,
+  needed: readonly Need[],
+  others: readonly Target[],
+  context: CandidateContext,
+): string {
+  const free = { ...context, explicit: false };
+  const able = others.filter((target) => {
+    const one = { target, dialect: dialectFor(target, request, needed, context.clientDialect) };
+    return (
+      target.record !== undefined &&
+      missing(needed, one, request, free) === undefined &&
+      isSure(needed, target, request)
+    );
+  });
+  const told = able.slice(0, 3).map(({ name }) => `\`${name}\``);
+  return told.length === 0
+    ? "choose another target or leave it out"
+    : `name a model that can (${told.join(", ")}), or leave it out`;
+}
+
+/** Whether everything that it must be able to is known of it. */
+function isSure(needed: readonly Need[], { record }: Target, request: ChatRequest): boolean {
+  return needed.every((need) => need.kind !== "ability" || can(record, need.ability, request) === true);
 }
 
 /** Our estimates are within a few percent for most texts; a prompt that would not fit even so much smaller does not fit. */
@@ -161,7 +207,7 @@ function candidate(
 ): Omit<Candidate, "bound" | "unreadable"> {
   const ratio = target.record?.tokenRatio ?? 1;
   const promptTokens = Math.ceil(context.promptTokens * ratio);
-  const warmTokens = Math.min(promptTokens, Math.floor(context.warmTokens(target) * ratio));
+  const warmTokens = Math.min(promptTokens, context.warmTokens(target));
   const outputTokens = Math.min(request.maxOutputTokens ?? OUTPUT_TOKENS, OUTPUT_TOKENS);
   return {
     target,

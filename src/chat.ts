@@ -4,6 +4,7 @@
  * Types only. A concept enters here when two dialects can say it; until then it rides in `extra` or in an
  * `opaque` part, and becomes a {@link Loss} when it has to leave its own dialect.
  */
+import type { Ability } from "./model.ts";
 import type { Usage } from "./usage.ts";
 
 export type JsonValue = null | boolean | number | string | readonly JsonValue[] | JsonObject;
@@ -47,6 +48,8 @@ export type Spot =
 export interface Placed {
   readonly spot: Spot;
   readonly mark: CacheMark | undefined;
+  /** Of a spot inside a text: whether it is two texts from here on, marked or not. */
+  readonly isParted: boolean;
 }
 
 export interface ChatRequest extends Enveloped {
@@ -91,6 +94,8 @@ export interface ChatRequest extends Enveloped {
   readonly onlyHere?: readonly string[];
   /** The dialects besides the client's own in which that can be said nevertheless. */
   readonly alsoIn?: readonly DialectName[];
+  /** What the model must be able to besides what the reading tells: needs. */
+  readonly abilities?: readonly Ability[];
   /** For vectors in place of an answer; their texts are the messages' parts. */
   readonly embedding?: EmbeddingWish;
   /** What a provider keeps and this request goes on from, by its id: known there only (a hard binding). */
@@ -101,6 +106,8 @@ export interface ChatRequest extends Enveloped {
 
 /** What the vectors of texts are to be like. */
 export interface EmbeddingWish {
+  /** How many there are to be; absent: only the server can tell. */
+  readonly inputs?: number;
   /** Absent: as many as the model has. */
   readonly dimensions?: number;
   /** Whether each is to be text (32 bits a number) in place of a list of numbers. */
@@ -282,7 +289,14 @@ export interface ReasoningWish {
  * `start`, then deltas, then `usage`/`finish` (any order), then `done`; `error` ends it at any point.
  */
 export type ChatEvent =
-  | { readonly type: "start"; readonly id?: string; readonly model?: string; readonly createdSeconds?: number }
+  | {
+      readonly type: "start";
+      readonly id?: string;
+      readonly model?: string;
+      readonly createdSeconds?: number;
+      /** Its provider works on whether or not anybody listens, until an answer of this id has a `finish` that is one. */
+      readonly inBackground?: true;
+    }
   | { readonly type: "text-delta"; readonly text: string }
   | { readonly type: "refusal-delta"; readonly text: string }
   | { readonly type: "reasoning-delta"; readonly text: string }
@@ -307,8 +321,12 @@ export type ChatEvent =
       readonly reason: FinishReason;
       readonly stopSequence?: string;
       readonly details?: JsonObject;
+      /** It was called off before it was whole; or was told before it has ended, as happens in the background. */
+      readonly state?: "canceled" | "under-way";
       /** The issuer's ids for what it keeps of this answer beside the whole: a later request may name one. */
       readonly kept?: readonly string[];
+      /** The issuer's ids for what the answer made there (a container, a file, something said): a later request may name one. */
+      readonly hosted?: readonly string[];
     }
   /** The dialect's own terminal mark: everything was said. */
   | { readonly type: "done" }

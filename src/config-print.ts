@@ -9,7 +9,11 @@ export function printableConfig(config: Config): string {
   const { warnings, secrets, keys, providers, ...rest } = config;
   const shown = {
     ...rest,
-    keys: keys.map((key) => ({ name: key.name, key: `set (from ${key.source})` })),
+    keys: keys.map(({ name, team, source }) => ({
+      name,
+      ...(team === undefined ? {} : { team }),
+      key: `set (from ${source})`,
+    })),
     providers: Object.fromEntries(providers.map((provider) => [provider.name, printableProvider(provider)])),
   };
   const notes = warnings.map((warning) => `# warning: ${warning}\n`).join("");
@@ -41,6 +45,8 @@ function printableProvider(provider: ProviderConfig): object {
     baseUrls: settings.baseUrls,
     ...(settings.weights === undefined ? {} : { weights: settings.weights }),
     ...(settings.contextTokens === undefined ? {} : { contextTokens: settings.contextTokens }),
+    ...(settings.affinity === undefined ? {} : { affinity: settings.affinity }),
+    ...(settings.cacheTokens === undefined ? {} : { cacheTokens: settings.cacheTokens }),
     apiKey: settings.apiKey === undefined ? "none" : `set (from ${provider.keySource ?? "elsewhere"})`,
     // Values of headers are often credentials.
     ...(headers.length === 0 ? {} : { headers: Object.fromEntries(headers.map((name) => [name, "set"])) }),

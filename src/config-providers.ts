@@ -60,8 +60,9 @@ export function configuredProviders(
         base !== undefined && (kind.recordsOf ?? [kind.kind]).includes(base.provider) ? base : blank(id, kind);
       return { ...withConfiguredRow(own, model), id };
     });
-    const { headers } = row;
-    const parts = { name, kind, urls, weights, where: `${where}.baseUrl`, key, headers, contextTokens, models };
+    const { headers, affinity, cacheTokens } = row;
+    const replicated = { urls, weights, affinity, cacheTokens };
+    const parts = { ...replicated, name, kind, where: `${where}.baseUrl`, key, headers, contextTokens, models };
     return [assembled(parts, context)];
   });
 }
@@ -131,6 +132,8 @@ interface Parts {
   readonly urls: readonly string[];
   /** Of each of them; absent: all have the same. */
   readonly weights?: readonly number[];
+  readonly affinity?: ProviderRow["affinity"];
+  readonly cacheTokens?: ProviderRow["cacheTokens"];
   /** What to call the addresses when one is wrong. */
   readonly where: string;
   readonly key: Key | undefined;
@@ -162,6 +165,8 @@ function assembled(parts: Parts, context: ProviderContext): ProviderConfig {
       ...(key === undefined ? {} : { apiKey: key.value }),
       ...(Object.keys(headers).length === 0 ? {} : { headers: lowerCased(headers) }),
       ...(parts.contextTokens === undefined ? {} : { contextTokens: parts.contextTokens }),
+      ...(parts.affinity === "turns" ? { affinity: parts.affinity } : {}),
+      ...(parts.cacheTokens === undefined ? {} : { cacheTokens: parts.cacheTokens }),
     },
     models,
     ...(key === undefined ? {} : { keySource: key.source }),

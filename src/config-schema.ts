@@ -1,5 +1,6 @@
 /** The config file's schema: each option with its default, and when to change it. */
 import { z } from "zod";
+import { BOUNDARY_LINE, CACHING_MODES, type CachingMode } from "./cache/modes.ts";
 import type { LogLevel } from "./log.ts";
 import { configuredModelRow, type ConfiguredModelRow } from "./models-schema.ts";
 
@@ -26,12 +27,18 @@ export interface ConfigSections {
     readonly headerBytesMax: number;
     readonly concurrency: number;
   };
+  readonly cache: {
+    readonly mode: CachingMode;
+    readonly boundaryLine: string;
+    readonly hold: boolean;
+  };
   readonly ledger: {
     readonly flushMs: number;
     readonly queueMax: number;
     readonly keepDays?: number;
     readonly whenUnavailable: "refuse" | "serve";
   };
+  readonly answers: { readonly unowned: "refuse" | "serve"; readonly rememberBytesMax: number };
   readonly strict: boolean;
 }
 
@@ -44,6 +51,7 @@ export interface ConfigFile extends ConfigSections {
 
 export interface ClientKeyRow {
   readonly name: string;
+  readonly team?: string | undefined;
   readonly keyEnv?: string | undefined;
   readonly keyFile?: string | undefined;
   readonly sha256?: string | undefined;
@@ -60,6 +68,8 @@ export interface ProviderRow {
   readonly apiKeyFile?: string | undefined;
   readonly headers: Readonly<Record<string, string>>;
   readonly contextTokens?: "auto" | "off" | number | undefined;
+  readonly affinity: "prefix" | "turns";
+  readonly cacheTokens?: number | undefined;
   readonly models: Readonly<Record<string, ConfiguredModelRow>>;
 }
 
@@ -92,14 +102,20 @@ const listen = z
   .prefault({})
   .describe("Where it listens. A change needs a restart.");
 
+const callerName = z
+  .string()
+  .regex(/^[A-Za-z0-9._:-]{1,64}$/, "may hold letters, digits and . _ : - only, at most 64 characters");
+
 const keys = z
   .array(
     z
       .strictObject({
-        name: z
-          .string()
-          .regex(/^[A-Za-z0-9._:-]{1,64}$/, "may hold letters, digits and . _ : - only, at most 64 characters")
-          .describe("Who calls with it, for the ledger."),
+        name: callerName.describe("Who calls with it, for the ledger."),
+        team: callerName
+          .optional()
+          .describe(
+            "Keys of one team go on with each other's answers and tasks, and share their cache entries. Absent: each is on its own, and a key that takes another's place begins anew.",
+          ),
         keyEnv: variableName.optional().describe("The environment variable that holds the key."),
         keyFile: z.string().optional().describe("The file that holds the key."),
         sha256: z
@@ -114,7 +130,7 @@ const keys = z
   )
   .default([])
   .describe(
-    "Who may call. With none, only this machine may, with any credential. SLUICE_API_KEYS adds `key-1`, `key-2` …",
+    "Who may call. With none, only this machine may, with any credential. SLUICE_API_KEYS adds keys that are called by a digest of each (`key-3f9a1c`).",
   );
 
 const CONTEXT_TOKENS_MIN = 512;
@@ -153,7 +169,18 @@ const provider = z
       })
       .optional()
       .describe(
-        "The window that an Ollama model is loaded with (`num_ctx`). `auto`, the default: what the requests need, in steps that only grow, up to the model's own. A number where memory allows no more, or nothing is to be loaded anew; `off` to leave it to the server.",
+        "The window that an Ollama model is loaded with (`num_ctx`). `auto`, the default: what the requests need, in steps that only grow, up to the model's own; a `num_ctx` in a request is that request's alone. A number where memory allows no more, or nothing is to be loaded anew; `off` to leave it to the server.",
+      ),
+    affinity: z
+      .enum(["prefix", "turns"])
+      .default("prefix")
+      .describe(
+        "How a call finds its replica, where each has a cache of its own: where most of its prompt is cached and least waits (`prefix`), or in turn (`turns`).",
+      ),
+    cacheTokens: count
+      .optional()
+      .describe(
+        "How many tokens one replica's cache holds, if the assumption (2,000,000 for vLLM, 262,144 for Ollama, or what vLLM's `/metrics` say) is far too small or large. For other kinds, it says that replicas have such a cache.",
       ),
     models: z
       .record(z.string(), configuredModelRow)
@@ -280,6 +307,29 @@ export const configFile: z.ZodType<ConfigFile> = z.strictObject({
     })
     .prefault({})
     .describe("What one caller, and all of them, may take."),
+  cache: z
+    .strictObject({
+      mode: z
+        .enum(CACHING_MODES)
+        .default("respect")
+        .describe(
+          "`respect`: our cache marks are set where a request without any is translated; what a client says itself, or leaves out in the provider's own dialect, stays. `improve`: ours everywhere, in the place of the client's. `off`: none of ours.",
+        ),
+      boundaryLine: z
+        .string()
+        .default(BOUNDARY_LINE)
+        .describe(
+          "A line of the system text that says that what follows it changes from prompt to prompt. It never reaches the model. Empty: there is none.",
+        ),
+      hold: z
+        .boolean()
+        .default(true)
+        .describe(
+          "Whether calls that share a long beginning wait until the first of them has written it to the cache.",
+        ),
+    })
+    .prefault({})
+    .describe("How prompts are placed at their cache boundary."),
   ledger: z
     .strictObject({
       flushMs: milliseconds.default(5).describe("The longest a row waits to be written, and so what a crash may lose."),
@@ -294,6 +344,24 @@ export const configFile: z.ZodType<ConfigFile> = z.strictObject({
     })
     .prefault({})
     .describe("The record of every attempt. A change needs a restart."),
+  answers: z
+    .strictObject({
+      unowned: z
+        .enum(["refuse", "serve"])
+        .default("refuse")
+        .describe(
+          "With several keys (or teams), who may go on from an answer, a conversation or an item at a provider by its id when nobody here is known to have asked for it: nobody, as it may be another's (`refuse`), or everybody (`serve`), when they were made elsewhere and the keys trust each other.",
+        ),
+      rememberBytesMax: z
+        .int()
+        .min(0)
+        .default(64 * 1024 * 1024)
+        .describe(
+          "Memory for answers in Responses that their providers do not keep, so that clients can go on from them by an id, for an hour after the last use. Raise it for many or long conversations; 0: none, and such clients must send everything, with `store: false`.",
+        ),
+    })
+    .prefault({})
+    .describe("Answers that clients go on from by their ids."),
   strict: z
     .boolean()
     .default(false)

@@ -37,6 +37,7 @@ export interface Config extends ConfigSections {
 }
 
 export interface ConfiguredKey extends ClientKey {
+  readonly team?: string;
   /** Where it came from ("SLUICE_API_KEYS"), for people. */
   readonly source: string;
 }
@@ -79,6 +80,7 @@ export class ConfigError extends Error {
 
 export const USAGE = `sluice [serve] [--port <n>] [--host <address>] [--config <file>]
 sluice check  [--config <file>]   print the effective configuration, without secrets
+sluice cache-lint <request.json>  what keeps a request from being read from a provider's cache (--help says more)
 
   --port, PORT         where to listen (8787; 0 takes a free port)
   --host, HOST         127.0.0.1; another address needs client keys
@@ -200,7 +202,7 @@ function readFlags(given: readonly string[], problems: string[]): Flags {
   }
   const [command = "serve", ...others] = positionals;
   if (command !== "serve" && command !== "check" && command !== "help") {
-    problems.push(`there is no command \`${command}\`${meant(command, ["serve", "check", "help"], "")}`);
+    problems.push(`there is no command \`${command}\`${meant(command, ["serve", "check", "cache-lint", "help"], "")}`);
   }
   for (const other of others) problems.push(`\`${other}\` is too much: one command at a time`);
   return {
@@ -268,33 +270,49 @@ function isLoopback(host: string): boolean {
   return name === "localhost" || name === "::1" || (isIP(name) === 4 && name.startsWith("127."));
 }
 
+type FoundKey = Pick<ConfiguredKey, "name" | "sha256" | "source" | "team">;
+
 function clientKeys(
   file: ConfigFile,
   environment: Environment,
   readFile: (path: string) => string,
   problems: string[],
 ): readonly ConfiguredKey[] {
-  const keys: ConfiguredKey[] = [];
+  const keys: FoundKey[] = [];
   for (const row of file.keys) {
     if (keys.some((key) => key.name === row.name)) problems.push(`two client keys are called \`${row.name}\``);
+    const common = { name: row.name, ...(row.team === undefined ? {} : { team: row.team }) };
     if (row.sha256 !== undefined) {
-      keys.push({ name: row.name, sha256: row.sha256.toLowerCase(), source: "sha256" });
+      keys.push({ ...common, sha256: row.sha256.toLowerCase(), source: "sha256" });
       continue;
     }
     const source = row.keyEnv ?? row.keyFile ?? "";
     const key = row.keyEnv === undefined ? contentOf(source, readFile) : said(environment, row.keyEnv);
     if (key === undefined)
       problems.push(`the client key \`${row.name}\` is to come from ${source}, which is empty or not there`);
-    else keys.push({ name: row.name, sha256: sha256(key), source });
+    else keys.push({ ...common, sha256: sha256(key), source });
   }
   const listed = (environment["SLUICE_API_KEYS"] ?? "").split(",").map((key) => key.trim());
-  for (const [index, key] of listed.filter((key) => key !== "").entries()) {
-    const name = `key-${index + 1}`;
+  for (const key of new Set(listed.filter((one) => one !== ""))) {
+    const digest = sha256(key);
+    const name = listedName(digest);
     if (keys.some((other) => other.name === name))
       problems.push(`the client key \`${name}\` of the file is called as one of SLUICE_API_KEYS; give it another name`);
-    keys.push({ name, sha256: sha256(key), source: "SLUICE_API_KEYS" });
+    keys.push({ name, sha256: digest, source: "SLUICE_API_KEYS" });
   }
-  return keys;
+  return keys.map((key) => tenantKey(key, keys));
+}
+
+/** By the key and not by its place: another one's coming or going must not give it another's name on the ledger. */
+function listedName(digest: string): string {
+  return `key-${sha256(`sluice key name\u0000${digest}`).slice(0, 6)}`;
+}
+
+function tenantKey(key: FoundKey, keys: readonly FoundKey[]): ConfiguredKey {
+  const { team } = key;
+  if (team === undefined) return { ...key, tenant: `key:${sha256(`sluice tenant\u0000${key.sha256}`).slice(0, 32)}` };
+  const first = keys.find((other) => other.team === team) ?? key;
+  return { ...key, tenant: `team:${team}`, teamSha256: sha256(`sluice team\u0000${first.sha256}`) };
 }
 
 function contentOf(path: string, readFile: (path: string) => string): string | undefined {
@@ -361,13 +379,16 @@ function targetsNotThere(
   // With none, the sandbox answers to every name.
   if (providers.length === 0) return [];
   const targets = createTargets({ providers, aliases: {}, policy: {} }, table, kinds, () => 0);
+  // What those have that can be asked is not known yet.
+  const servers = targets.instances.filter(({ provider }) => provider.modelsPath !== undefined);
+  const unlessServed = servers.length === 0 ? "" : ` (unless ${servers.map(({ name }) => name).join(" or ")} has it)`;
   return namedTargets(file).flatMap(([where, target]) => {
     if (where === "policy.targets" && Object.hasOwn(file.aliases, target)) return [];
     try {
       targets.resolve(target);
       return [];
     } catch (error) {
-      if (error instanceof GatewayError) return [`\`${where}\`: ${error.message}`];
+      if (error instanceof GatewayError) return [`\`${where}\`: ${error.message}${unlessServed}`];
       throw error;
     }
   });

@@ -6,6 +6,7 @@ import type { BodyBound } from "./admission.ts";
 import type { IncomingMessage } from "node:http";
 import type { ChatRequest, JsonObject } from "./chat.ts";
 import type { Dialect } from "./dialects/dialect.ts";
+import type { Memory } from "./dialects/remembering.ts";
 import { GatewayError } from "./errors.ts";
 import { requireImages } from "./image.ts";
 import { jsonDeeperThan } from "./json-scan.ts";
@@ -14,7 +15,9 @@ import { jsonDeeperThan } from "./json-scan.ts";
 export interface Caller {
   /** The key's configured name; `undefined` when no keys are configured. */
   readonly name: string | undefined;
-  /** What its secrets are derived from (a cache's salt): SHA-256 of its key. Absent when no keys are configured. */
+  /** Whose its calls are (`ClientKey.tenant`); "" when no keys are configured. */
+  readonly tenant: string;
+  /** What its secrets are derived from (a cache's salt): SHA-256 of its key, or its team's. Absent when no keys are configured. */
   readonly keySha256?: string;
 }
 
@@ -22,6 +25,13 @@ export interface ClientKey {
   readonly name: string;
   /** SHA-256 of the key, hex. The key itself is not kept. */
   readonly sha256: string;
+  /**
+   * Who shares what its calls leave behind (answers at providers, tasks, cache entries): the key itself, by a hash that it is not told
+   * by, or its team. Never a place in a list: who comes after another one must not come into what is theirs.
+   */
+  readonly tenant: string;
+  /** The SHA-256 that its team's secrets are derived from, where it has one. */
+  readonly teamSha256?: string;
 }
 
 export interface Exchange {
@@ -44,6 +54,8 @@ export interface Exchange {
 /** What is wanted of a call while its answer runs, which may be long: neither its bytes nor what was read in them. */
 export interface Asked extends Pick<Exchange, "id" | "dialect" | "receivedAtMs" | "startedAt"> {
   readonly request: Pick<ChatRequest, "model" | "stream" | "wantsStreamUsage" | "reasoning" | "embedding">;
+  /** Told an answer that nobody else keeps, and that the client may go on from. */
+  readonly remember?: (answer: JsonObject) => void;
 }
 
 export function asked({ id, dialect, receivedAtMs, startedAt, request }: Exchange): Asked {
@@ -64,23 +76,39 @@ export function asked({ id, dialect, receivedAtMs, startedAt, request }: Exchang
 }
 
 export interface ReceiveLimits {
+  readonly bodyBytesMax: number;
   readonly jsonDepthMax: number;
 }
 
 /** Longest model name a client may give, in characters. */
 const MODEL_CHARACTERS_MAX = 256;
 
+export interface Received {
+  /** The client's very bytes; other ones where it named what is remembered here. */
+  readonly raw: Uint8Array;
+  readonly body: JsonObject;
+  readonly request: ChatRequest;
+}
+
 /**
  * Parses and reads a body.
  *
+ * @param memory What is remembered for this caller.
  * @throws GatewayError in words of the field that is wrong.
  */
-export function receive(
-  raw: Uint8Array,
-  dialect: Dialect,
-  limits: ReceiveLimits,
-): { readonly body: JsonObject; readonly request: ChatRequest } {
-  const body = parse(raw, limits);
+export function receive(raw: Uint8Array, dialect: Dialect, limits: ReceiveLimits, memory?: Memory): Received {
+  const sent = parse(raw, limits);
+  requireModel(sent);
+  const body = memory === undefined ? sent : (dialect.remembering?.resolve(sent, memory) ?? sent);
+  const request = dialect.readRequest(body);
+  requireImages(request);
+  if (body === sent) return { raw, body, request };
+  const whole = Buffer.from(JSON.stringify(body));
+  if (whole.length > limits.bodyBytesMax) throw tooLarge(limits.bodyBytesMax);
+  return { raw: whole, body, request };
+}
+
+function requireModel(body: JsonObject): void {
   const model = body["model"];
   if (typeof model !== "string" || model === "") {
     throw new GatewayError("invalid-request", "`model` is missing; it must be a non-empty string", { param: "model" });
@@ -92,9 +120,6 @@ export function receive(
       { param: "model" },
     );
   }
-  const request = dialect.readRequest(body);
-  requireImages(request);
-  return { body, request };
 }
 
 function parse(raw: Uint8Array, limits: ReceiveLimits): JsonObject {
@@ -139,7 +164,7 @@ export function authenticate(headers: Pick<Headers, "get">, keys: readonly Clien
   if (keys.length === 0) {
     requireLoopback("Host", headers.get("host"));
     requireLoopback("Origin", headers.get("origin"));
-    return { name: undefined };
+    return { name: undefined, tenant: "" };
   }
   const bearer = /^bearer\s+(.+)$/i.exec(headers.get("authorization") ?? "")?.[1];
   // Some clients send both, one of them a leftover of another API: either may be the right one.
@@ -158,7 +183,7 @@ export function authenticate(headers: Pick<Headers, "get">, keys: readonly Clien
     }
   }
   if (found === undefined) throw new GatewayError("unauthenticated", "the API key is not one that this gateway knows");
-  return { name: found.name, keySha256: found.sha256 };
+  return { name: found.name, tenant: found.tenant, keySha256: found.teamSha256 ?? found.sha256 };
 }
 
 /** @throws GatewayError for a compressed body: none of the APIs takes one, and its bytes are edited as they are. */

@@ -3,7 +3,7 @@
  */
 import { randomUUID } from "node:crypto";
 import type { Admission, AdmissionLimits, Admitted, BodyBound } from "./admission.ts";
-import { headerText, retryHeaders, upstreamHeaders } from "./answer-headers.ts";
+import { headerText, lossesText, retryHeaders, upstreamHeaders } from "./answer-headers.ts";
 import {
   firstAnswer,
   type AttemptDependencies,
@@ -11,11 +11,17 @@ import {
   type FirstAnswer,
   type Refusal,
 } from "./attempt.ts";
+import type { BackgroundAnswers } from "./background.ts";
 import type { Bindings } from "./binding.ts";
 import { fieldOf } from "./bound.ts";
 import type { Breakers } from "./breaker.ts";
-import { placeBoundary } from "./cache/boundary.ts";
+import type { ForkJoin } from "./cache/fork-join.ts";
+import type { CachingMode } from "./cache/modes.ts";
+import type { Placer, Prompt, Warming } from "./cache/placer.ts";
+import { readPrefixes } from "./cache/prefixes.ts";
+import { cacheHeaders } from "./cache-headers.ts";
 import { candidates } from "./candidates.ts";
+import type { JsonObject } from "./chat.ts";
 import type { Dialect } from "./dialects/dialect.ts";
 import { GatewayError } from "./errors.ts";
 import {
@@ -27,20 +33,23 @@ import {
   type Caller,
   type ClientKey,
   type Exchange,
+  type Received,
   type ReceiveLimits,
 } from "./exchange.ts";
 import type { Ledger, LedgerEntry } from "./ledger.ts";
 import type { Log } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
+import { namedTargets } from "./named-targets.ts";
 import { choosePolicy } from "./policies/index.ts";
 import { named } from "./policies/named.ts";
 import type { Policy } from "./policies/policy.ts";
 import { rejectedEntry } from "./rejection.ts";
+import { memoryOf, type Remembered } from "./remembered.ts";
 import { relayStream, relayWhole, type Client } from "./relay.ts";
 import type { Replicas } from "./replicas.ts";
 import type { Reply, ReplyHeaders } from "./reply.ts";
 import type { StrangerRows } from "./stranger-rows.ts";
-import type { Targets } from "./target.ts";
+import type { Resolved, Targets } from "./target.ts";
 import { identifyTask, type Task } from "./task.ts";
 import type { Upstream } from "./upstream.ts";
 import { promptTokens, usdText } from "./usage.ts";
@@ -50,11 +59,14 @@ import type { Windows } from "./windows.ts";
 export interface Setup {
   readonly keys: readonly ClientKey[];
   readonly targets: Targets;
+  /** As the targets do, once the servers that may serve it have been asked. @throws GatewayError */
+  readonly resolve: (model: string) => Resolved | Promise<Resolved>;
   readonly dialects: readonly Dialect[];
   readonly policies: readonly Policy[];
   readonly defaultPolicy: string;
   readonly attempts: AttemptSettings;
   readonly limits: ReceiveLimits & AdmissionLimits;
+  readonly cache: { readonly mode: CachingMode; readonly boundaryLine: string };
 }
 
 export interface GatewayDependencies {
@@ -62,9 +74,13 @@ export interface GatewayDependencies {
   readonly admission: Admission;
   readonly upstream: Upstream;
   readonly ledger: Ledger;
+  readonly background: BackgroundAnswers;
   readonly bindings: Bindings;
+  readonly remembered: Remembered;
   readonly breakers: Breakers;
   readonly replicas: Replicas;
+  readonly placer: Placer;
+  readonly forkJoin: ForkJoin;
   readonly windows: Windows;
   readonly strangerRows: StrangerRows;
   readonly metrics: Metrics;
@@ -83,6 +99,10 @@ export interface Call {
   /** The whole body, bounded. @throws GatewayError */
   readonly body: (bound: BodyBound) => Promise<Uint8Array>;
   readonly reply: Reply;
+  /** How far the prompt is to be written to the cache, for a call that is made for that; absent: it is one for its answer. */
+  readonly warms?: Warming;
+  /** Told of the row of the attempt that answered, once it is settled. */
+  readonly settled?: (entry: LedgerEntry) => void;
 }
 
 export interface Gateway {
@@ -114,7 +134,7 @@ class Line implements Client {
   readonly #cut = new AbortController();
   #gone = false;
   #onGone: () => void = () => this.#cut.abort();
-  #caller: Caller = { name: undefined };
+  #caller: Caller = { name: undefined, tenant: "" };
   #known = false;
   #asked: Asked | undefined;
   #task: Task | undefined;
@@ -163,9 +183,10 @@ class Line implements Client {
     this.#caller = authenticate(headers, setup.keys);
     this.#known = true;
     requirePlain(headers);
-    const raw = await this.#call.body(bound);
+    const bytes = await this.#call.body(bound);
     const startedAt = performance.now();
-    const { body, request } = receive(raw, dialect, setup.limits);
+    const namespace = this.#caller.tenant;
+    const { raw, body, request } = this.#received(bytes, namespace);
     const exchange: Exchange = {
       id: this.#id,
       dialect,
@@ -180,31 +201,43 @@ class Line implements Client {
     };
     this.#asked = asked(exchange);
 
-    const namespace = this.#caller.name ?? "";
     const task = identifyTask(request, headers, namespace);
     this.#task = task;
-    const boundary = placeBoundary(request, namespace);
-    const resolved = setup.targets.resolve(request.model);
-    const { bindings, breakers, now } = this.#dependencies;
+    const prompt: Prompt = {
+      request,
+      prefixes: readPrefixes(request, namespace, setup.cache.boundaryLine),
+      namespace,
+      session: task.source === "prefix" ? undefined : task.id,
+      mode: setup.cache.mode,
+      task: task.id,
+      taskClass: task.className,
+      siblings: announced(headers.get("x-sluice-fork")),
+      warms: this.#call.warms,
+      countsOnly: dialect.countsOnly,
+    };
+    const resolved = await setup.resolve(request.model);
+    const { bindings, breakers, placer, now } = this.#dependencies;
     const nowMs = now();
     const options = candidates(request, resolved.targets, {
       clientDialect: dialect.name,
-      promptTokens: boundary.promptTokens,
+      promptTokens: prompt.prefixes.promptTokens,
       explicit: resolved.explicit,
       bindings: bindings.of(request, namespace),
       providers: setup.targets.instances.map(({ name }) => name),
       fieldOf: (text) => fieldOf(body, text),
-      warmTokens: (target) => bindings.warmTokens(boundary, target, nowMs),
+      others: () => namedTargets(setup.targets, nowMs),
+      warmTokens: (target) => placer.warmTokens(prompt, target, nowMs),
       resting: (target) => breakers.resting(target.name, nowMs),
     });
     const policy = resolved.explicit ? named : choosePolicy(setup.policies, resolved.policy ?? setup.defaultPolicy);
-    const decision = policy.choose(request, task, options);
+    const chosen = policy.choose(request, task, options);
+    const decision = resolved.note === undefined ? chosen : { ...chosen, reason: `${chosen.reason}; ${resolved.note}` };
     const strict = setup.attempts.strict || isOn(headers.get("x-sluice-strict"));
-    return firstAnswer(
+    const first = await firstAnswer(
       {
         exchange,
         task,
-        boundary,
+        prompt,
         decision,
         policy: policy.name,
         settings: { ...setup.attempts, strict },
@@ -212,6 +245,28 @@ class Line implements Client {
       },
       this.#attemptDependencies(),
     );
+    this.#asked = { ...this.#asked, ...this.#remembering(first, body) };
+    return first;
+  }
+
+  /** The body as it is to be answered: with what it names of ours. */
+  #received(bytes: Uint8Array, tenant: string): Received {
+    const { dialect } = this.#call;
+    const { remembered } = this.#dependencies;
+    const received = receive(bytes, dialect, this.#setup.limits, memoryOf(remembered, tenant));
+    if (!remembered.isOn || dialect.remembering?.isWanted(received.body) !== true) return received;
+    return { ...received, request: dialect.remembering.met(received.request) };
+  }
+
+  /** Where the client may go on from its answer by an id, and nobody else keeps that. */
+  #remembering(first: FirstAnswer | Refusal, body: JsonObject): Pick<Asked, "remember"> {
+    const { remembering } = this.#call.dialect;
+    const { remembered } = this.#dependencies;
+    const isKept = first.kind === "refused" || first.outgoing.lane === "same";
+    if (isKept || !remembered.isOn || remembering?.isWanted(body) !== true) return {};
+    const { tenant } = this.#caller;
+    const whole = remembering.remembered(body);
+    return { remember: (answer) => remembered.keep(whole(answer), tenant) };
   }
 
   #attemptDependencies(): AttemptDependencies {
@@ -241,6 +296,7 @@ class Line implements Client {
       this.#tell(this.#unexpected(error));
     }
     const { entry } = first.meter;
+    if (entry !== undefined) this.#call.settled?.(entry);
     this.#logged(entry?.outcome ?? "open", entry?.status ?? 0, entry);
   }
 
@@ -265,11 +321,12 @@ class Line implements Client {
 
   /** The answer's own headers: ours, and those of the upstream that say something to its clients. */
   #headers(first: Exclude<FirstAnswer, Refusal>, extra: ReplyHeaders): ReplyHeaders {
-    const losses = [...new Set(first.losses.map((loss) => loss.field))];
+    const losses = lossesText(first.losses);
     return {
       ...upstreamHeaders(first.answer.headers, first.candidate.target.instance.provider.answerHeaders ?? []),
       ...this.#ownHeaders(),
-      ...(losses.length === 0 ? {} : { "x-sluice-losses": losses.join(", ") }),
+      ...cacheHeaders(first.meter.caching),
+      ...(losses === undefined ? {} : { "x-sluice-losses": losses }),
       ...extra,
     };
   }
@@ -385,6 +442,17 @@ class Line implements Client {
       durationMs: Math.round(durationMs),
     });
   }
+}
+
+/** How many calls, this one among them, the client says will begin alike. */
+function announced(header: string | null): number {
+  if (header === null || header === "") return 1;
+  if (/^[1-9]\d{0,3}$/.test(header)) return Number(header);
+  throw new GatewayError(
+    "invalid-request",
+    "`x-sluice-fork` is how many calls will begin alike: a whole number from 1 to 9999",
+    { param: "x-sluice-fork" },
+  );
 }
 
 function isOn(header: string | null): boolean {

@@ -19,12 +19,11 @@ export interface Health {
 
 export interface HealthOptions {
   readonly upstream: Upstream;
-  readonly replicas: Pick<Replicas, "probing" | "probed">;
+  readonly replicas: Pick<Replicas, "probed">;
   readonly log: Pick<Log, "info" | "warn">;
   readonly everyMs?: number | undefined;
   /** From 0 to 1: gateways that were started together are not to ask together. */
   readonly random: () => number;
-  readonly now: () => number;
   /** Rejects when the signal aborts; keeps no process alive. */
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
   /** Nobody new will be called: nobody has to be asked any more. */
@@ -33,6 +32,8 @@ export interface HealthOptions {
 
 const EVERY_MS = 5_000;
 const JITTER = 0.2;
+/** In a row, and one is down: a busy server may be too late for one probe, and to take it out throws its share on the others. */
+const MISSES = 2;
 /** A server that cannot say in this time that it is well would not begin an answer in good time, either. */
 const DEADLINES = { connectMs: 2_000, headMs: 2_000, idleMs: 2_000, totalMs: 2_000 };
 
@@ -46,7 +47,6 @@ export function createHealth(options: HealthOptions): Health {
         const baseUrls = [...new Set(instance.settings.baseUrls)];
         const { healthPath } = instance.provider;
         if (healthPath === undefined || baseUrls.length < 2) continue;
-        options.replicas.probing(instance, true);
         for (const baseUrl of baseUrls) void keepAsking({ instance, baseUrl, healthPath }, options, stop.signal);
       }
     },
@@ -62,9 +62,10 @@ interface Probed {
 
 /** One probe after the other, so that never two are on their way to one replica. Never rejects. */
 async function keepAsking(probed: Probed, options: HealthOptions, signal: AbortSignal): Promise<void> {
-  const { replicas, log, random, now, everyMs = EVERY_MS } = options;
+  const { replicas, log, random, everyMs = EVERY_MS } = options;
   const { instance, baseUrl } = probed;
   let wasWell = true;
+  let misses = 0;
   for (;;) {
     try {
       await options.sleep(Math.round(everyMs * (1 - JITTER + 2 * JITTER * random())), signal);
@@ -72,10 +73,10 @@ async function keepAsking(probed: Probed, options: HealthOptions, signal: AbortS
       return;
     }
     if (options.isDraining()) return;
-    const askedAtMs = now();
-    const isWell = await ask(probed, options.upstream, signal);
+    misses = (await ask(probed, options.upstream, signal)) ? 0 : misses + 1;
     if (signal.aborted) return;
-    replicas.probed(instance, baseUrl, isWell, askedAtMs);
+    const isWell = misses < MISSES;
+    replicas.probed(instance, baseUrl, isWell);
     if (isWell === wasWell) continue;
     wasWell = isWell;
     const fields = { provider: instance.name, replica: new URL(baseUrl).host };

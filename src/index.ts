@@ -3,16 +3,23 @@
  */
 import { setTimeout as wait } from "node:timers/promises";
 import { createAdmission, type Admission } from "./admission.ts";
+import { createBackgroundAnswers } from "./background.ts";
 import { createBindings } from "./binding.ts";
 import { createBreakers } from "./breaker.ts";
 import { createCacheCounters } from "./cache-counters.ts";
+import { createAffinity } from "./cache/affinity.ts";
+import { createExplainer, type Explainer } from "./cache/explainer.ts";
+import { createForkJoin } from "./cache/fork-join.ts";
+import { createPlacer } from "./cache/placer.ts";
+import { createPlanner } from "./cache/planner.ts";
 import type { Config } from "./config.ts";
 import type { Dialect } from "./dialects/dialect.ts";
-import { createDiscovery } from "./discovery.ts";
+import { createDiscovery, type Discovery } from "./discovery.ts";
 import { dialects as ownDialects } from "./dialects/index.ts";
 import { createGateway, type Gateway, type Setup } from "./gateway.ts";
 import { createHealth } from "./health.ts";
 import { createKeptAnswers, type KeptAnswers } from "./kept.ts";
+import { keepPlanner } from "./kept-planner.ts";
 import { openLedger, type Ledger, type LedgerSink } from "./ledger.ts";
 import type { Log } from "./log.ts";
 import { createMetrics, type Metrics, type ReplicaState } from "./metrics.ts";
@@ -20,6 +27,7 @@ import { createModelTable } from "./models.ts";
 import { policies as ownPolicies } from "./policies/index.ts";
 import type { Policy } from "./policies/policy.ts";
 import type { Provider } from "./provider.ts";
+import { createRemembered } from "./remembered.ts";
 import { createReplicas, type Affinity, type Replicas } from "./replicas.ts";
 import { createStrangerRows } from "./stranger-rows.ts";
 import { createTargets, type ProviderInstance } from "./target.ts";
@@ -52,20 +60,23 @@ export interface SluiceOptions {
   readonly policies?: readonly Policy[];
   /** Milliseconds since the epoch. */
   readonly now?: () => number;
-  /** How often a server whose models are not known is asked for them. */
+  /** How often a server that does not say its models is asked for them; others less often. */
   readonly discoverAgainMs?: number;
   /** How often each of several replicas is asked how it is. */
   readonly probeEveryMs?: number;
   /** How often a server's own counters are read at most, where its answers do not say what came from its cache; infinite: never. */
   readonly countersEveryMs?: number;
-  /** Where a call should go among the replicas that are up, by its prefix. */
+  /** Where a call should go among the replicas that are up, in place of the one that mirrors their caches. */
   readonly affinity?: Affinity;
 }
 
 export interface Sluice {
   readonly gateway: Gateway;
   readonly admission: Admission;
+  /** What caching did for each class of calls. */
+  readonly explainer: Pick<Explainer, "read">;
   readonly kept: KeptAnswers;
+  readonly discovery: Discovery;
   readonly ledger: Ledger;
   readonly metrics: Metrics;
   readonly setup: () => Setup;
@@ -82,7 +93,9 @@ export async function createSluice(options: SluiceOptions): Promise<Sluice> {
   const now = options.now ?? Date.now;
   const { log } = options;
   let config = options.config;
-  let setup = setupOf(config, options, now);
+  const upstream = createUpstream({ connectMs: config.deadlines.connectMs });
+  const discovery = createDiscovery({ upstream, log, now, againMs: options.discoverAgainMs });
+  let setup = setupOf(config, options, discovery, now);
   const metrics = createMetrics();
   const ledger = await openLedger({
     ...config.ledger,
@@ -92,32 +105,55 @@ export async function createSluice(options: SluiceOptions): Promise<Sluice> {
     log,
   });
   metrics.watchLedger(ledger);
-  const upstream = createUpstream({ connectMs: config.deadlines.connectMs });
-  const discovery = createDiscovery({ upstream, log, againMs: options.discoverAgainMs });
-  const bindings = createBindings((issued) => ledger.remember(issued));
+  const bindings = createBindings({
+    remember: (issued) => ledger.remember(issued),
+    isShared: () => new Set(config.keys.map(({ tenant }) => tenant)).size > 1,
+    servesUnowned: () => config.answers.unowned === "serve",
+    now,
+  });
   // What was learned before the restart is there for the first call.
-  await Promise.all([discovery.ask(setup.targets), ledger.recall((issued) => bindings.recall(issued))]);
+  await Promise.all([discovery.watch(setup.targets), ledger.recall((issued) => bindings.recall(issued))]);
+  const background = createBackgroundAnswers(ledger, now);
+  background.recall(await ledger.postponed());
+  const remembered = createRemembered(() => config.answers.rememberBytesMax, now);
+  const sweeping = setInterval(() => background.sweep(), SWEEP_MS).unref();
   const breakers = createBreakers(
     () => config.breaker,
     (target, state) => metrics.setBreaker(target, state),
   );
   const sleep = (ms: number, signal: AbortSignal) => wait(ms, undefined, { signal });
   const idle = (ms: number, signal: AbortSignal) => wait(ms, undefined, { signal, ref: false });
-  const counters = createCacheCounters({ upstream, now, sleep: idle, everyMs: options.countersEveryMs });
-  const { affinity } = options;
-  const replicas = createReplicas(() => config.breaker, { counters, ...(affinity === undefined ? {} : { affinity }) });
+  const affinity = createAffinity();
+  const counters = createCacheCounters({
+    upstream,
+    now,
+    sleep: idle,
+    everyMs: options.countersEveryMs,
+    sized: (instance, baseUrl, cacheTokens) => affinity.sized(instance, baseUrl, cacheTokens),
+    restarted: (instance, baseUrl) => affinity.restarted(instance, baseUrl),
+  });
+  const replicas = createReplicas(() => config.breaker, { counters, affinity: options.affinity ?? affinity, log });
   const admission = createAdmission(
     () => setup.limits,
     (calls) => metrics.inFlight(calls),
   );
+  const planner = createPlanner();
+  const explainer = createExplainer();
+  const keptPlanner = await keepPlanner(planner, ledger, log);
+  const forkJoin = createForkJoin(sleep);
+  const placer = createPlacer(planner, { released: (plan) => forkJoin.release(plan), explainer });
   const gateway = createGateway({
     setup: () => setup,
     admission,
     upstream,
     ledger,
+    background,
     bindings,
+    remembered,
     breakers,
     replicas,
+    placer,
+    forkJoin,
     windows: createWindows(),
     strangerRows: createStrangerRows(),
     metrics,
@@ -131,7 +167,6 @@ export async function createSluice(options: SluiceOptions): Promise<Sluice> {
     log,
     everyMs: options.probeEveryMs,
     random: Math.random,
-    now,
     sleep: idle,
     isDraining: () => admission.draining,
   });
@@ -140,18 +175,32 @@ export async function createSluice(options: SluiceOptions): Promise<Sluice> {
   return {
     gateway,
     admission,
-    kept: createKeptAnswers({ setup: () => setup, admission, upstream, bindings, replicas, log, now }),
+    explainer,
+    kept: createKeptAnswers({
+      setup: () => setup,
+      admission,
+      upstream,
+      background,
+      bindings,
+      remembered,
+      replicas,
+      log,
+      now,
+    }),
+    discovery,
     ledger,
     metrics,
     setup: () => setup,
     reload(next) {
-      setup = setupOf(next, options, now);
+      setup = setupOf(next, options, discovery, now);
       config = next;
       health.watch(setup.targets.instances);
-      void discovery.ask(setup.targets);
+      void discovery.watch(setup.targets);
     },
     async close() {
+      clearInterval(sweeping);
       discovery.close();
+      keptPlanner.close();
       health.close();
       counters.close();
       await upstream.close();
@@ -159,6 +208,9 @@ export async function createSluice(options: SluiceOptions): Promise<Sluice> {
     },
   };
 }
+
+/** How often it is looked for answers made in the background that nobody has asked for in weeks. */
+const SWEEP_MS = 3_600_000;
 
 /** Of those that have several. Named by their place in the config: an address may be longer than a label should be. */
 function replicaStates(
@@ -173,22 +225,26 @@ function replicaStates(
   });
 }
 
-function setupOf(config: Config, options: SluiceOptions, now: () => number): Setup {
+function setupOf(config: Config, options: SluiceOptions, discovery: Discovery, now: () => number): Setup {
   const { connectMs, firstByteMs, answerMs, idleMs, totalMs } = config.deadlines;
+  const targets = createTargets(config, createModelTable(config.models), options.kinds, now);
   return {
     keys: config.keys,
-    targets: createTargets(config, createModelTable(config.models), options.kinds, now),
+    targets,
+    resolve: (model) => discovery.resolve(targets, model),
     dialects: options.dialects ?? ownDialects,
     policies: options.policies ?? ownPolicies,
     defaultPolicy: config.policy.default,
     attempts: {
       ...config.retries,
       strict: config.strict,
+      hold: config.cache.hold,
       deadlines: {
         stream: { connectMs, headMs: firstByteMs, idleMs, totalMs },
         whole: { connectMs, headMs: answerMs, idleMs, totalMs },
       },
     },
     limits: config.limits,
+    cache: config.cache,
   };
 }

@@ -1,18 +1,23 @@
 /**
  * What providers keep of answers: read, canceled and deleted by its id at the one that keeps it; and prompts counted by the one that
- * would answer them. Nothing of this is billed, so nothing of it is a row in the ledger.
+ * would answer them. Nothing of this is billed, so nothing of it is a row in the ledger; but what an answer that was made in the
+ * background cost is told here, and settles the row of the call that asked for it.
  */
 import { randomUUID } from "node:crypto";
 import type { Admission, Admitted } from "./admission.ts";
+import type { BackgroundAnswers, BackgroundListener } from "./background.ts";
 import type { Bindings } from "./binding.ts";
 import { callFacts } from "./call-facts.ts";
+import type { ChatEvent } from "./chat.ts";
 import type { Dialect } from "./dialects/dialect.ts";
+import type { Remembering } from "./dialects/remembering.ts";
 import { applyEdits } from "./edit.ts";
 import { GatewayError } from "./errors.ts";
 import { authenticate, receive, type Caller } from "./exchange.ts";
 import type { Call, Setup } from "./gateway.ts";
 import type { Log } from "./log.ts";
 import { readWhole } from "./read.ts";
+import { memoryOf, type Remembered } from "./remembered.ts";
 import type { Replicas } from "./replicas.ts";
 import type { Reply } from "./reply.ts";
 import type { ProviderInstance } from "./target.ts";
@@ -24,7 +29,9 @@ export interface KeptDependencies {
   readonly setup: () => Setup;
   readonly admission: Admission;
   readonly upstream: Upstream;
+  readonly background: Pick<BackgroundAnswers, "listener">;
   readonly bindings: Pick<Bindings, "holder">;
+  readonly remembered: Remembered;
   readonly replicas: Replicas;
   readonly log: Pick<Log, "error">;
   readonly now: () => number;
@@ -49,17 +56,26 @@ export function createKeptAnswers(dependencies: KeptDependencies): KeptAnswers {
   return {
     serve: (call) =>
       told(call, dependencies, async (setup, caller, { body: bound }) => {
-        const instance = keeper(call, caller.name ?? "", setup, dependencies.bindings);
+        if (call.dialect.remembering?.isOurs(call.id) === true) {
+          return tellRemembered(call, call.dialect.remembering, caller.tenant, dependencies.remembered);
+        }
+        const instance = keeper(call, caller.tenant, setup, dependencies.bindings);
         const body = call.method === "POST" ? await call.body(bound) : undefined;
         const place = { instance, path: `${pathOf(call.dialect, instance)}/${call.id}${call.operation}` };
-        await pass(call, place, { method: call.method, body: body?.length === 0 ? undefined : body }, dependencies);
+        const listener = TELLING.has(call.operation)
+          ? dependencies.background.listener(call.id, caller.tenant)
+          : undefined;
+        if (call.method === "DELETE" && listener !== undefined) await hearLast(call, place, listener, dependencies);
+        const sent = { method: call.method, body: body?.length === 0 ? undefined : body };
+        await pass(call, place, sent, dependencies, listener);
       }),
     count: (call, operation, write) =>
       told(call, dependencies, async (setup, caller, { body: bound }) => {
         const { dialect } = call;
-        const raw = await call.body(bound);
-        const { body, request } = receive(raw, dialect, setup.limits);
-        const { targets } = setup.targets.resolve(request.model);
+        const bytes = await call.body(bound);
+        const memory = memoryOf(dependencies.remembered, caller.tenant);
+        const { raw, body, request } = receive(bytes, dialect, setup.limits, memory);
+        const { targets } = await setup.resolve(request.model);
         const target = targets.find(({ instance, model, record }) =>
           instance.provider.dialects(model, record).includes(dialect.name),
         );
@@ -80,6 +96,28 @@ export function createKeptAnswers(dependencies: KeptDependencies): KeptAnswers {
       }),
   };
 }
+
+/** What nobody else keeps, as the one would tell it that does. */
+function tellRemembered(
+  { id, method, operation, search, reply }: KeptCall,
+  remembering: Remembering,
+  tenant: string,
+  remembered: Remembered,
+): void {
+  const found = remembered.answer(id, tenant);
+  if (found === undefined) {
+    throw new GatewayError(
+      "not-found",
+      `the answer \`${id.slice(0, 128)}\` was remembered here for a while only, and is not any more`,
+    );
+  }
+  const told = remembering.read(found, method, operation, new URLSearchParams(search));
+  if (method === "DELETE") remembered.forget(id, tenant);
+  tell(reply, 200, JSON.stringify(told), {});
+}
+
+/** Operations that are answered with the answer itself, as it stands. */
+const TELLING: ReadonlySet<string> = new Set(["", "/cancel"]);
 
 async function told(
   { dialect, headers, reply }: Call,
@@ -147,26 +185,44 @@ interface Place {
 }
 
 const ERROR_BYTES_MAX = 1024 * 1024;
+/** Largest answer that is read for its bill. */
+const ANSWER_BYTES_MAX = 64 * 1024 * 1024;
 
-async function pass(
-  { dialect, headers, search, reply }: Call,
-  { instance, path }: Place,
-  { method, body }: { readonly method: UpstreamMethod; readonly body: Uint8Array | undefined },
-  { setup, upstream, replicas, now }: KeptDependencies,
+/** Once it is deleted, nobody can tell any more what it cost. */
+async function hearLast(
+  call: KeptCall,
+  place: Place,
+  listener: BackgroundListener,
+  dependencies: KeptDependencies,
 ): Promise<void> {
-  const left = new AbortController();
-  reply.onGone(() => left.abort());
-  const url = new URL(replicas.next(instance, now()) + path);
-  if (search !== "") url.search = search;
-  const answer = await upstream.send({
-    url,
-    method,
-    headers: { "content-type": "application/json", ...instance.provider.headers(headers, instance.settings) },
-    body,
-    deadlines: setup().attempts.deadlines.stream,
-    signal: left.signal,
-  });
-  if (answer.status < 400) return stream(reply, answer);
+  const answer = await send({ ...call, search: "" }, place, { method: "GET", body: undefined }, dependencies);
+  const bytes = await readWhole(answer.body, ANSWER_BYTES_MAX);
+  if (answer.status < 400) listener.hear(wholeEvents(call.dialect, bytes));
+}
+
+interface Sent {
+  readonly method: UpstreamMethod;
+  readonly body: Uint8Array | undefined;
+}
+
+/** @param listener Hears what is told of an answer whose bill is still open. */
+async function pass(
+  call: Call,
+  place: Place,
+  sent: Sent,
+  dependencies: KeptDependencies,
+  listener?: BackgroundListener,
+): Promise<void> {
+  const { dialect, reply } = call;
+  const { instance } = place;
+  const { now } = dependencies;
+  const answer = await send(call, place, sent, dependencies);
+  if (answer.status < 400) {
+    await stream(reply, answer, listener === undefined ? undefined : earOf(dialect, answer, listener));
+    if (sent.method === "DELETE") listener?.gone();
+    return;
+  }
+  if (answer.status === 404) listener?.gone();
   const bytes = await readWhole(answer.body, ERROR_BYTES_MAX);
   const said = dialect.readError(answer.status, bytes);
   const error = errorSaid(said, instance, retryAfter(answer.headers, now()));
@@ -174,16 +230,70 @@ async function pass(
   tell(reply, answer.status, bytes, passed(answer));
 }
 
+function send(
+  { headers, search, reply }: Call,
+  { instance, path }: Place,
+  { method, body }: Sent,
+  { setup, upstream, replicas, now }: KeptDependencies,
+): Promise<UpstreamAnswer> {
+  const left = new AbortController();
+  reply.onGone(() => left.abort());
+  const url = new URL(replicas.next(instance, now()) + path);
+  if (search !== "") url.search = search;
+  return upstream.send({
+    url,
+    method,
+    headers: { "content-type": "application/json", ...instance.provider.headers(headers, instance.settings) },
+    body,
+    deadlines: setup().attempts.deadlines.stream,
+    signal: left.signal,
+  });
+}
+
+/** Who reads an answer along with the client. */
+interface Ear {
+  data(chunk: Uint8Array): void;
+  /** Before the client is told that it is the end. */
+  end(): void;
+}
+
+function earOf(dialect: Dialect, { headers }: UpstreamAnswer, listener: BackgroundListener): Ear {
+  if (String(headers["content-type"] ?? "").startsWith(dialect.streamContentType)) {
+    const watcher = dialect.watcher();
+    const hear = (frames: ReturnType<typeof watcher.push>) => frames.forEach(({ events }) => listener.hear(events));
+    return { data: (chunk) => hear(watcher.push(chunk)), end: () => hear(watcher.end()) };
+  }
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  return {
+    data(chunk) {
+      bytes += chunk.length;
+      if (bytes <= ANSWER_BYTES_MAX) chunks.push(chunk);
+      else chunks.length = 0;
+    },
+    end() {
+      if (chunks.length > 0) listener.hear(wholeEvents(dialect, Buffer.concat(chunks)));
+    },
+  };
+}
+
+function wholeEvents(dialect: Dialect, bytes: Uint8Array): readonly ChatEvent[] {
+  const decoder = dialect.decoder(false);
+  return [...decoder.push(bytes), ...decoder.end()];
+}
+
 /** As it comes: an answer may be long, or be a stream that is taken up again. */
-function stream(reply: Reply, answer: UpstreamAnswer): Promise<void> {
+function stream(reply: Reply, answer: UpstreamAnswer, ear: Ear | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
     reply.onDrain(() => answer.body.resume());
     reply.start(answer.status, passed(answer));
     answer.body.read({
       data(chunk) {
+        ear?.data(chunk);
         if (!reply.write(chunk)) answer.body.pause();
       },
       end() {
+        ear?.end();
         reply.end();
         resolve();
       },

@@ -1,8 +1,9 @@
 /**
  * Two lanes out. Same dialect: the client's bytes with a short list of edits. Other dialect: the reading, written anew.
  */
-import type { ChatRequest, DialectName, Loss, Message } from "./chat.ts";
-import type { Dialect } from "./dialects/dialect.ts";
+import { placedRequest } from "./cache/marking.ts";
+import type { ChatRequest, DialectName, Loss, Message, Placed } from "./chat.ts";
+import type { CachePlacement, Dialect } from "./dialects/dialect.ts";
 import { applyEdits, type Edit } from "./edit.ts";
 import { GatewayError } from "./errors.ts";
 import type { Exchange } from "./exchange.ts";
@@ -17,6 +18,15 @@ export interface Outgoing {
   readonly losses: readonly Loss[];
   /** Whether usage inside the stream was asked for by us only, and is to be kept from the client. */
   readonly hidesUsage: boolean;
+  /** Of the cache placement, what these bytes do not have. */
+  readonly unplaced: readonly Placed[];
+}
+
+export interface OutgoingOptions {
+  readonly strict: boolean;
+  readonly call: CallFacts;
+  /** How the prompt is to be cached; `undefined`: as it says itself. */
+  readonly placement?: CachePlacement | undefined;
 }
 
 /**
@@ -29,23 +39,30 @@ export function outgoing(
   exchange: Exchange,
   { target, named, unreadable = [] }: Pick<Candidate, "target" | "named" | "unreadable">,
   upstreamDialect: Dialect,
-  { strict, call }: { readonly strict: boolean; readonly call: CallFacts },
+  { strict, call, placement }: OutgoingOptions,
 ): Outgoing {
   const { record } = target;
   const asSaid = named || record === undefined || upstreamDialect.refuses?.(exchange.request, record) !== true;
   const made =
     upstreamDialect.name === exchange.dialect.name && asSaid && unreadable.length === 0
-      ? edited(exchange, target, call)
-      : written(without(exchange.request, unreadable), target, upstreamDialect, call);
+      ? edited(exchange, target, call, placement)
+      : written(
+          without(placement === undefined ? exchange.request : placedRequest(exchange.request, placement), unreadable),
+          target,
+          upstreamDialect,
+          call,
+        );
   if (strict && made.losses.length > 0) throw strictRefusal(made.losses, target, upstreamDialect.name);
   return made;
 }
 
-function edited(exchange: Exchange, target: Target, call: CallFacts): Outgoing {
+function edited(exchange: Exchange, target: Target, call: CallFacts, placement: CachePlacement | undefined): Outgoing {
   const { dialect, body, raw, request } = exchange;
   const { provider } = target.instance;
+  const placing = placement === undefined ? undefined : dialect.placing?.(body, request, placement);
   const edits = [
     ...dialect.edits(body, { model: target.model, askStreamUsage: request.stream && provider.asksStreamUsage }),
+    ...(placing?.edits ?? []),
     ...(provider.quirks?.(dialect.name, body, target.record, call) ?? []),
   ];
   return {
@@ -54,6 +71,7 @@ function edited(exchange: Exchange, target: Target, call: CallFacts): Outgoing {
     bytes: applyEdits(raw, edits),
     losses: lossesOf(edits),
     hidesUsage: request.stream && provider.asksStreamUsage && !request.wantsStreamUsage,
+    unplaced: placing?.unplaced ?? placement?.placed ?? [],
   };
 }
 
@@ -86,6 +104,7 @@ function written(reduced: Reduced, target: Target, dialect: Dialect, call: CallF
     bytes: applyEdits(plain, edits),
     losses: [...losses, ...lossesOf(edits)],
     hidesUsage: false,
+    unplaced: [],
   };
 }
 

@@ -2,14 +2,14 @@
  * The hard bindings' table: who issued a seal or a call's id, and who keeps an answer. A restart forgets none that was committed.
  *
  * Only hashes are stored, never an id or a signature, beside names that the ledger holds anyway. A row is about 150 bytes with its
- * indices; each kind is bounded as in memory (`ISSUED_MAX`), the oldest going first, so that all of them are at most about 18 MB. Reading
+ * indices; each kind is bounded as in memory (`ISSUED_MAX`), the oldest of whoever has most going first, so that all of them are at most about 21 MB. Reading
  * them all back takes 0.2 s of the start, beside the providers being asked what they serve, and no step of it more than 3 ms.
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Cell, Operation } from "./ledger-schema.ts";
 
-/** `seal`: of reasoning. `kept`: an answer, an item of it, a conversation, a file. `call`: of a tool. */
-export type IssuedKind = "seal" | "kept" | "call";
+/** `seal`: of reasoning. `kept`: an answer, an item of it, a conversation. `hosted`: a file, a container. `call`: of a tool. */
+export type IssuedKind = "seal" | "kept" | "hosted" | "call";
 
 /** Something that is known to be from a target. */
 export interface Issued {
@@ -19,12 +19,17 @@ export interface Issued {
   /** The provider instance's name. */
   readonly instance: string;
   readonly model: string;
-  /** Whose call brought it, or "". */
+  /** The tenant whose call brought it, or "". */
   readonly caller: string;
 }
 
 /** How many of each are remembered, here and in memory (there, about 210 bytes each). */
-export const ISSUED_MAX: Readonly<Record<IssuedKind, number>> = { seal: 50_000, kept: 50_000, call: 20_000 };
+export const ISSUED_MAX: Readonly<Record<IssuedKind, number>> = {
+  seal: 50_000,
+  kept: 50_000,
+  hosted: 20_000,
+  call: 20_000,
+};
 
 /** The table, as the second migration makes it. */
 export const BINDINGS_TABLE = `CREATE TABLE bindings (
@@ -110,13 +115,15 @@ const PRUNE_ROWS = 500;
 
 /** Keeps the table within its bounds. */
 export class BindingBounds {
+  readonly #shares: StatementSync;
   readonly #trim: StatementSync;
   readonly #prune: StatementSync;
   #written = 0;
 
   constructor(database: DatabaseSync) {
-    this.#trim = database.prepare(`DELETE FROM bindings WHERE kind = ? AND id <=
-      (SELECT id FROM bindings WHERE kind = ? ORDER BY id DESC LIMIT 1 OFFSET ?)`);
+    this.#shares = database.prepare("SELECT caller, count(*) AS rows FROM bindings WHERE kind = ? GROUP BY caller");
+    this.#trim = database.prepare(`DELETE FROM bindings WHERE id IN
+      (SELECT id FROM bindings WHERE kind = ? AND caller = ? ORDER BY id LIMIT ?)`);
     this.#prune = database.prepare(`DELETE FROM bindings WHERE id IN
       (SELECT id FROM bindings WHERE learned_at_ms < ? ORDER BY learned_at_ms LIMIT ${PRUNE_ROWS})`);
   }
@@ -129,11 +136,32 @@ export class BindingBounds {
   trim(always = false): void {
     if (!always && this.#written < TRIM_AFTER) return;
     this.#written = 0;
-    for (const [kind, most] of Object.entries(ISSUED_MAX)) this.#trim.run(kind, kind, most);
+    for (const [kind, most] of Object.entries(ISSUED_MAX)) {
+      const shares = this.#shares
+        .all(kind)
+        .map((row) => ({ caller: String(row["caller"]), rows: Number(row["rows"]) }));
+      const share = fairShare(
+        shares.map(({ rows }) => rows),
+        most,
+      );
+      for (const { caller, rows } of shares) if (rows > share) this.#trim.run(kind, caller, rows - share);
+    }
   }
 
   /** @returns whether there may be more to delete. */
   prune(beforeMs: number): boolean {
     return this.#prune.run(beforeMs).changes === PRUNE_ROWS;
   }
+}
+
+/** How many each may have at most, so that all together have no more than `most`, and who has less than that keeps all. */
+function fairShare(rows: readonly number[], most: number): number {
+  let left = most;
+  const rising = rows.toSorted((one, other) => one - other);
+  for (const [at, count] of rising.entries()) {
+    const share = Math.floor(left / (rising.length - at));
+    if (count > share) return share;
+    left -= count;
+  }
+  return most;
 }

@@ -78,6 +78,14 @@ export interface AttemptRow {
   readonly duration_ms: number | null;
   readonly overhead_ms: number | null;
   readonly finish_reason: string | null;
+  /** Prompt tokens that were expected to be read from cache; `usage.cache_read` is what was. */
+  readonly predicted_read: number | null;
+  readonly cache_marks: string | null;
+  /** Against the same prompt without caching; below zero where writing cost more than reading saved. */
+  readonly cache_saved_usd: number | null;
+  /** Whose change broke the expected prefix, where, and the tokens that were paid again. */
+  readonly cache_bust: string | null;
+  readonly held_ms: number | null;
   readonly losses: readonly { readonly field: string; readonly path?: string }[];
 }
 
@@ -172,6 +180,11 @@ function attemptRow(row: SqlRow): AttemptRow {
     duration_ms: numberOf(row["duration_ms"]),
     overhead_ms: numberOf(row["overhead_ms"]),
     finish_reason: textOf(row["finish_reason"]),
+    predicted_read: numberOf(row["predicted_read"]),
+    cache_marks: textOf(row["cache_marks"]),
+    cache_saved_usd: usdOf(row["cache_saved_pico_usd"]),
+    cache_bust: textOf(row["cache_bust"]),
+    held_ms: numberOf(row["held_ms"]),
     losses: losses === null ? [] : (JSON.parse(losses) as AttemptRow["losses"]),
   };
 }

@@ -7,6 +7,7 @@
 import type { Loss } from "./chat.ts";
 import type { LedgerEntry, Reservation } from "./ledger.ts";
 import { BIND_OPERATION, BINDINGS_TABLE } from "./ledger-bindings.ts";
+import { FORGET_OPERATION, POSTPONE_OPERATION, POSTPONED_TABLE } from "./ledger-postponed.ts";
 import type { PicoUsd } from "./usage.ts";
 
 /** What is written into a column. */
@@ -58,6 +59,13 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX attempts_started ON attempts (started_at_ms);
   CREATE INDEX attempts_open ON attempts (id) WHERE outcome IS NULL;`,
   BINDINGS_TABLE,
+  `ALTER TABLE attempts ADD COLUMN predicted_read INTEGER;
+  ALTER TABLE attempts ADD COLUMN cache_marks TEXT;
+  ALTER TABLE attempts ADD COLUMN cache_saved_pico_usd INTEGER;
+  ALTER TABLE attempts ADD COLUMN cache_bust TEXT;
+  ALTER TABLE attempts ADD COLUMN held_ms REAL;
+  CREATE TABLE states (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;`,
+  POSTPONED_TABLE,
 ];
 
 /** In the order in which `appendReservation` writes them. */
@@ -100,6 +108,11 @@ const SETTLEMENT_COLUMNS = [
   "duration_ms",
   "overhead_ms",
   "finish_reason",
+  "predicted_read",
+  "cache_marks",
+  "cache_saved_pico_usd",
+  "cache_bust",
+  "held_ms",
   "losses",
 ] as const;
 
@@ -129,6 +142,13 @@ export const INSERT = 2;
 /** Remembers a hard binding. */
 export const BIND = 3;
 
+/** Keeps a state under its name, in the place of the one before. */
+export const KEEP = 4;
+/** Remembers an open row that a later answer will settle. */
+export const POSTPONE = 5;
+/** Forgets it again. */
+export const FORGET = 6;
+
 /** By the number that precedes each operation's cells in a batch. All may be repeated without changing anything. */
 export const OPERATIONS: readonly Operation[] = [
   insertion(RESERVATION_COLUMNS),
@@ -138,6 +158,12 @@ export const OPERATIONS: readonly Operation[] = [
   },
   insertion([...RESERVATION_COLUMNS, ...SETTLEMENT_COLUMNS]),
   BIND_OPERATION,
+  {
+    sql: "INSERT INTO states (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+    cells: 2,
+  },
+  POSTPONE_OPERATION,
+  FORGET_OPERATION,
 ];
 
 function insertion(columns: readonly string[]): Operation {
@@ -148,11 +174,11 @@ function insertion(columns: readonly string[]): Operation {
   };
 }
 
-/** What a crash left open: the call may have been billed, so it costs its estimate. */
+/** What a crash left open: the call may have been billed, so it costs its estimate. What is postponed is open on purpose. */
 export const CLOSE_LOST = `UPDATE attempts
   SET outcome = 'lost', usage_basis = 'unknown', cost_pico_usd = estimate_pico_usd,
     cost_basis = CASE WHEN estimate_pico_usd IS NULL THEN 'unpriced' ELSE 'estimated' END
-  WHERE outcome IS NULL`;
+  WHERE outcome IS NULL AND attempt NOT IN (SELECT attempt FROM postponed)`;
 
 /** Old rows, a few at a time so that writing goes on in between. */
 export const PRUNE_ROWS = 500;
@@ -222,6 +248,11 @@ function appendSettlementCells(cells: Cell[], entry: LedgerEntry): void {
     entry.durationMs,
     entry.overheadMs ?? null,
     optionalText(entry.finishReason),
+    entry.predictedRead ?? null,
+    optionalText(entry.cacheMarks),
+    money(entry.cacheSaved),
+    optionalText(entry.cacheBust),
+    entry.heldMs ?? null,
     lossesText(entry.losses),
   );
 }

@@ -7,6 +7,7 @@ import { Worker } from "node:worker_threads";
 import { GatewayError } from "./errors.ts";
 import type { AttemptQuery, AttemptsPage, Spend, SpendQuery } from "./ledger-query.ts";
 import type { IssuedPage } from "./ledger-bindings.ts";
+import type { PostponedRows } from "./ledger-postponed.ts";
 import type { Cell } from "./ledger-schema.ts";
 import type { LedgerCommand, LedgerNotice, LedgerWorkerData } from "./ledger-worker.ts";
 
@@ -36,6 +37,8 @@ export interface LedgerThread {
   attempts(query: AttemptQuery): Promise<AttemptsPage>;
   spend(query: SpendQuery): Promise<Spend>;
   issued(after: number): Promise<IssuedPage>;
+  postponed(): Promise<PostponedRows>;
+  state(name: string): Promise<string | undefined>;
   prune(beforeMs: number): void;
   /** Resolves when every row added before is committed. */
   flush(): Promise<void>;
@@ -118,6 +121,14 @@ class Thread implements LedgerThread {
 
   issued(after: number): Promise<IssuedPage> {
     return this.#read((id) => ({ kind: "issued", id, after }));
+  }
+
+  state(name: string): Promise<string | undefined> {
+    return this.#read((id) => ({ kind: "state", id, name }));
+  }
+
+  postponed(): Promise<PostponedRows> {
+    return this.#read((id) => ({ kind: "postponed", id }));
   }
 
   prune(beforeMs: number): void {

@@ -9,6 +9,7 @@ import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { parentPort, workerData, type MessagePort } from "node:worker_threads";
 import { BindingBounds, readIssued, type IssuedPage } from "./ledger-bindings.ts";
 import { lockLedger, type LedgerLock } from "./ledger-lock.ts";
+import { readPostponed, type PostponedRows } from "./ledger-postponed.ts";
 import {
   readAttempts,
   readSpend,
@@ -33,8 +34,12 @@ export type LedgerCommand =
   | { readonly kind: "attempts"; readonly id: number; readonly query: AttemptQuery }
   | { readonly kind: "spend"; readonly id: number; readonly query: SpendQuery }
   | { readonly kind: "issued"; readonly id: number; readonly after: number }
+  | { readonly kind: "state"; readonly id: number; readonly name: string }
+  | { readonly kind: "postponed"; readonly id: number }
   | { readonly kind: "prune"; readonly beforeMs: number }
   | { readonly kind: "close" };
+
+type LedgerAnswer = AttemptsPage | Spend | IssuedPage | PostponedRows | string | undefined;
 
 export type LedgerNotice =
   | { readonly kind: "ready"; readonly lost: number }
@@ -46,7 +51,11 @@ export type LedgerNotice =
       readonly refused: number;
       readonly refusal: string | undefined;
     }
-  | { readonly kind: "answer"; readonly id: number; readonly result: AttemptsPage | Spend | IssuedPage }
+  | {
+      readonly kind: "answer";
+      readonly id: number;
+      readonly result: LedgerAnswer;
+    }
   | { readonly kind: "unanswered"; readonly id: number; readonly message: string }
   | { readonly kind: "closed" };
 
@@ -75,6 +84,12 @@ function start(port: MessagePort, options: LedgerWorkerData): void {
       case "issued":
         answer(command.id, () => readIssued(store.database, command.after));
         return;
+      case "state":
+        answer(command.id, () => readState(store.database, command.name));
+        return;
+      case "postponed":
+        answer(command.id, () => readPostponed(store.database));
+        return;
       case "prune":
         prune(command.beforeMs);
         return;
@@ -89,13 +104,18 @@ function start(port: MessagePort, options: LedgerWorkerData): void {
   const prune = (beforeMs: number) => {
     if (store.prune(beforeMs)) setImmediate(prune, beforeMs);
   };
-  const answer = (id: number, read: () => AttemptsPage | Spend | IssuedPage) => {
+  const answer = (id: number, read: () => LedgerAnswer) => {
     try {
       tell({ kind: "answer", id, result: read() });
     } catch (error) {
       tell({ kind: "unanswered", id, message: (error as Error).message });
     }
   };
+}
+
+function readState(database: DatabaseSync, name: string): string | undefined {
+  const row = database.prepare("SELECT value FROM states WHERE name = ?").get(name);
+  return typeof row?.["value"] === "string" ? row["value"] : undefined;
 }
 
 /** SQLite's codes for a row that it will never take: too big, a constraint, a wrong type. Any other error concerns the file. */

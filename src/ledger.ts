@@ -8,14 +8,17 @@
  * loses no committed row, and at most what had not reached the thread's transaction: the reservations and settlements of the last
  * flush interval and the batch being written. A settlement lost so leaves its reservation, which is then closed as `lost`.
  * A hard binding that is lost so (the client may have its id by then) is one that is not known: a request that goes on from it is
- * passed where only one provider could be meant, and else told to name the model; it is never sent where it does not belong.
+ * passed where only one provider could be meant, and else told to name the model, or refused where several tenants call; it is never
+ * sent where it does not belong.
+ * An answer that is made in the background leaves its row open (`postpone`) until it is heard of again, also by a later process.
  * Loss of power may also take the transactions since SQLite's last checkpoint (`synchronous = NORMAL`); the file stays sound.
  */
 import type { DialectName, Loss } from "./chat.ts";
 import { GatewayError } from "./errors.ts";
 import { appendIssued, issuedIn, type Issued, type IssuedPage } from "./ledger-bindings.ts";
 import type { AttemptQuery, AttemptsPage, Spend, SpendQuery } from "./ledger-query.ts";
-import { appendReservation, appendSettlement, BIND } from "./ledger-schema.ts";
+import { appendPostponed, postponedIn, type Postponed } from "./ledger-postponed.ts";
+import { appendReservation, appendSettlement, BIND, FORGET, KEEP, POSTPONE } from "./ledger-schema.ts";
 import { startLedgerThread, type LedgerThread } from "./ledger-thread.ts";
 import type { Log } from "./log.ts";
 import type { PicoUsd, Usage } from "./usage.ts";
@@ -78,6 +81,16 @@ export interface LedgerEntry extends Reservation {
   /** Milliseconds that the gateway itself added before sending. */
   readonly overheadMs: number | undefined;
   readonly finishReason: string | undefined;
+  /** Prompt tokens that were expected to be read from cache, the model's; `undefined`: nothing was sent. */
+  readonly predictedRead: number | undefined;
+  /** The cache marks that were sent ("5m@1200 1h@20000": lifetime and estimated tokens before it). */
+  readonly cacheMarks: string | undefined;
+  /** What caching saved (below zero: cost) against the same prompt without; `undefined`: not known. */
+  readonly cacheSaved: PicoUsd | undefined;
+  /** Whose change broke a prefix that was expected to be read from cache, where, and what it cost; never content. */
+  readonly cacheBust: string | undefined;
+  /** Milliseconds that it waited for another call to write what both begin with. */
+  readonly heldMs: number | undefined;
   readonly losses: readonly Loss[];
 }
 
@@ -119,8 +132,15 @@ export interface Ledger {
    * reaches neither the row nor the sinks. Sinks are called before it returns. Never throws.
    */
   settle(entry: LedgerEntry): void;
-  /** Writes down a hard binding with the rows. Never throws: what finds no room is known until the next restart only. */
-  remember(issued: Issued): void;
+  /** Leaves an open row open, for its answer is made in the background: `settle` comes later, maybe in another process. Never throws. */
+  postpone(postponed: Postponed): void;
+  /** What earlier processes left open on purpose, oldest first. */
+  postponed(): Promise<readonly Postponed[]>;
+  /** Writes down a hard binding with the rows. Never throws. @returns false where there is no room now: half the queue is for rows. */
+  remember(issued: Issued): boolean;
+  /** Keeps what is to be known again after a restart, in the place of what had the name before. Never throws. */
+  keep(name: string, value: string): void;
+  kept(name: string): Promise<string | undefined>;
   /** Tells every binding that is written down, oldest first, some at a time. */
   recall(tell: (issued: readonly Issued[]) => void): Promise<void>;
   /** Sees everything written before. */
@@ -181,6 +201,8 @@ class ThreadLedger implements Ledger {
   readonly #queueMax: number;
   /** Reserved, not settled. Each has its settlement's room in the queue. */
   readonly #open = new Set<string>();
+  /** Open on purpose, by the attempt: their keys. Of those there are never many. */
+  readonly #postponed = new Map<string, string>();
   /** Two generations, each of half the bound: dropping the older one at once is cheaper than dropping one by one. */
   #settled = new Set<string>();
   #settledBefore = new Set<string>();
@@ -231,21 +253,54 @@ class ThreadLedger implements Ledger {
     const { attempt } = entry;
     if (this.#isSettled(attempt)) return;
     const hasRoom = this.#hasRoom();
-    const reserved = this.#open.delete(attempt);
+    const postponed = this.#postponed.get(attempt);
+    this.#postponed.delete(attempt);
+    const reserved = this.#open.delete(attempt) || postponed !== undefined;
     this.#rememberSettled(attempt);
     if (reserved || hasRoom) {
       appendSettlement(this.#thread.cells, entry, reserved);
       this.#thread.added();
+      // Behind it: where only the settlement was committed, what is remembered finds a row that is not open, and is passed over.
+      if (postponed !== undefined) {
+        this.#thread.cells.push(FORGET, postponed);
+        this.#thread.added();
+      }
     } else {
       this.#counts.lostRows += 1;
     }
     for (const sink of this.#options.sinks) this.#tell(sink, entry);
   }
 
-  remember(issued: Issued): void {
-    if (!this.#hasRoom()) return;
+  postpone(postponed: Postponed): void {
+    const { attempt } = postponed.entry;
+    if (!this.#open.delete(attempt)) return;
+    this.#postponed.set(attempt, postponed.key);
+    appendPostponed(this.#thread.cells, POSTPONE, postponed);
+    this.#thread.added();
+  }
+
+  async postponed(): Promise<readonly Postponed[]> {
+    const all = postponedIn(await this.#thread.postponed());
+    for (const { entry, key } of all) this.#postponed.set(entry.attempt, key);
+    return all;
+  }
+
+  remember(issued: Issued): boolean {
+    // Calls are refused when the queue is full; what one of them lets be remembered must not be why.
+    if (this.#thread.unwritten + this.#open.size >= this.#queueMax / 2) return false;
     appendIssued(this.#thread.cells, BIND, issued, this.#options.now());
     this.#thread.added();
+    return true;
+  }
+
+  keep(name: string, value: string): void {
+    if (!this.#hasRoom()) return;
+    this.#thread.cells.push(KEEP, name, value);
+    this.#thread.added();
+  }
+
+  kept(name: string): Promise<string | undefined> {
+    return this.#thread.state(name);
   }
 
   async recall(tell: (issued: readonly Issued[]) => void): Promise<void> {

@@ -2,12 +2,14 @@
 /**
  * The only file that knows everybody: config → providers → routes → listen → drain on SIGTERM, reload on SIGHUP.
  */
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { startSandbox, type RunningSandbox } from "../bench/sandbox/index.ts";
 import { providerKinds } from "../providers/index.ts";
 import { createApp } from "../routes/index.ts";
 import { banner } from "./banner.ts";
+import { cacheLint } from "./cache-lint.ts";
 import { ConfigError, loadConfig, printableConfig, USAGE, type Config } from "./config.ts";
 import { createSluice, type Sluice } from "./index.ts";
 import { createLog, type Log } from "./log.ts";
@@ -18,6 +20,10 @@ const DRAIN_MS_MAX = 30_000;
 
 async function main(): Promise<void> {
   const arguments_ = process.argv.slice(2);
+  if (arguments_[0] === "cache-lint") {
+    lint(arguments_.slice(1));
+    return;
+  }
   let loaded;
   try {
     loaded = loadConfig({
@@ -42,6 +48,14 @@ async function main(): Promise<void> {
     case "serve":
       await run(loaded.config, arguments_);
   }
+}
+
+/** It needs no configuration, and a wrong one is not in its way. */
+function lint(arguments_: readonly string[]): void {
+  const { output, problem, exitCode } = cacheLint(arguments_, (path) => readFileSync(path === "-" ? 0 : path, "utf8"));
+  process.stdout.write(output);
+  process.stderr.write(problem);
+  process.exitCode = exitCode;
 }
 
 async function run(config: Config, arguments_: readonly string[]): Promise<void> {

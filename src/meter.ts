@@ -1,8 +1,8 @@
 /**
  * The one reader of what an answer used: sees every event, and settles the attempt's ledger row exactly once, whichever way
- * the answer ends: complete, canceled or failed.
+ * the answer ends: complete, canceled or failed. One that goes on in the background is left open (`background.ts`).
  */
-import type { Boundary } from "./cache/boundary.ts";
+import type { PlacedPrompt } from "./cache/placer.ts";
 import type { ChatEvent, FinishReason, Loss } from "./chat.ts";
 import type { Bindings } from "./binding.ts";
 import type { Leaning } from "./bound.ts";
@@ -11,16 +11,30 @@ import type { CostBasis, LedgerEntry, Outcome, Reservation, UsageBasis } from ".
 import type { Visit } from "./replicas.ts";
 import type { Candidate } from "./target.ts";
 import { isTruncated, PROMPT_TRUNCATED } from "./truncation.ts";
-import { costOf, laterUsage, promptTokens, UNKNOWN_USAGE, type PicoUsd, type Usage } from "./usage.ts";
+import {
+  cacheSaving,
+  costOf,
+  isCounted,
+  laterUsage,
+  plausible,
+  promptTokens,
+  UNKNOWN_USAGE,
+  withAbsent,
+  type PicoUsd,
+  type Usage,
+} from "./usage.ts";
 
 export interface MeterOptions {
   readonly reservation: Reservation;
   readonly candidate: Candidate;
   /** Knows what the server's own counters say of its cache, where its answer does not. */
-  readonly visit: Pick<Visit, "cacheRead">;
-  readonly boundary: Boundary;
+  readonly visit: Pick<Visit, "cacheRead" | "tellsRead">;
+  readonly placed: PlacedPrompt;
+  readonly heldMs: number;
   readonly bindings: Bindings;
-  /** What the request leans on at the provider. It is there, or the request would have been refused. */
+  /** Whose call it is (`Caller.tenant`). */
+  readonly tenant: string;
+  /** What the request leans on at the provider: it is there, or a provider that looks would have refused the request. */
   readonly leansOn: readonly Leaning[];
   /** Whether the provider keeps its answer, so that it can be gone on from by its id. */
   readonly keepsAnswer: boolean;
@@ -30,9 +44,16 @@ export interface MeterOptions {
   readonly certainPromptTokens: number | undefined;
   readonly overheadMs: number;
   readonly settle: (entry: LedgerEntry) => void;
+  /** In place of `settle`, where the answer of this id goes on by itself: what it cost is told later. */
+  readonly postpone: (id: string, entry: LedgerEntry) => void;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
 }
+
+/** Leanings of one request that are learned, and calls and seals of one answer: no call may fill what is remembered. */
+const LEANINGS_MAX = 64;
+const CALLS_MAX = 256;
+const SEALS_MAX = 256;
 
 /** Characters per token assumed for delivered text whose upstream never reported a count (English prose, o200k). */
 const CHARACTERS_PER_TOKEN = 4;
@@ -54,12 +75,17 @@ export class Meter {
   #firstEventAtMs: number | undefined;
   #finish: FinishReason | undefined;
   #entry: LedgerEntry | undefined;
+  /** The answer's id, where its provider goes on with it whether or not it is heard. */
+  #background: string | undefined;
+  #isPostponed = false;
   /** Text delivered, in characters: read from deltas on the translated lane. */
   #characters = 0;
   /** Frames that carried output and their bytes: weighed, not read, on the same-dialect lane. */
   #frames = 0;
   #frameBytes = 0;
   #frameBytesMin = Number.POSITIVE_INFINITY;
+  #calls = 0;
+  #seals = 0;
 
   constructor(options: MeterOptions) {
     this.#options = options;
@@ -84,6 +110,12 @@ export class Meter {
     return promptTokens(this.#usage);
   }
 
+  /** What is known of the prompt's cache by now. */
+  get caching(): { readonly entry: LedgerEntry | undefined; readonly predictedRead: number; readonly heldMs: number } {
+    const { placed, heldMs } = this.#options;
+    return { entry: this.#entry, predictedRead: placed.predictedRead, heldMs };
+  }
+
   /** The settled row; `undefined` while the answer runs. */
   get entry(): LedgerEntry | undefined {
     return this.#entry;
@@ -97,8 +129,10 @@ export class Meter {
         this.#tier = event.tier ?? this.#tier;
         return;
       case "finish":
+        if (event.state === "under-way" && this.#background !== undefined) return;
         this.#finish = event.reason;
         if (this.#options.keepsAnswer) event.kept?.forEach((id) => this.#learnKept(id));
+        this.#learnHosted(event.hosted ?? []);
         return;
       case "text-delta":
       case "refusal-delta":
@@ -123,7 +157,10 @@ export class Meter {
         return;
       case "start":
         this.#learnLeanings();
-        if (this.#options.keepsAnswer && event.id !== undefined) this.#learnKept(event.id);
+        if (this.#options.keepsAnswer && event.id !== undefined) {
+          this.#learnKept(event.id);
+          if (event.inBackground === true) this.#background = event.id;
+        }
         return;
       case "tool-call-end":
       case "opaque":
@@ -134,8 +171,9 @@ export class Meter {
 
   /** A tool was called by this id. */
   calls(id: string): void {
-    const { bindings, candidate, reservation } = this.#options;
-    if (id !== "") bindings.learnCall(id, candidate.target, reservation.caller ?? "");
+    const { bindings, candidate, tenant } = this.#options;
+    this.#calls += 1;
+    if (id !== "" && this.#calls <= CALLS_MAX) bindings.learnCall(id, candidate.target, tenant);
   }
 
   /** A frame of output that was passed on unread. */
@@ -147,7 +185,7 @@ export class Meter {
   }
 
   complete(): void {
-    const usage = this.#withAbsent(this.#usage);
+    const usage = this.#said();
     const known = isCounted(usage);
     const split = known ? this.#split(usage) : undefined;
     if (split !== undefined) {
@@ -165,7 +203,7 @@ export class Meter {
       usage,
       known ? "reported" : "unknown",
       billed,
-      known ? "reported" : "estimated",
+      known && this.#knowsRates(usage) ? "reported" : "estimated",
     );
   }
 
@@ -183,7 +221,7 @@ export class Meter {
       this.complete();
       return;
     }
-    const usage = this.#estimated(this.#withAbsent(this.#usage));
+    const usage = this.#estimated(this.#said());
     this.#settle("canceled", 499, "canceled", usage, "estimated", usage, "estimated");
   }
 
@@ -192,11 +230,12 @@ export class Meter {
       this.#settle("failed", failure.status, failure.kind, UNKNOWN_USAGE, "unknown", undefined, "not-billed");
       return;
     }
-    const said = this.#withAbsent(this.#usage);
+    const said = this.#said();
     // It broke after it had told its bill: nothing is left to be guessed.
     const basis = this.#finish !== undefined && isCounted(said) ? "reported" : "estimated";
     const usage = basis === "reported" ? said : this.#estimated(said);
-    this.#settle("failed", failure.status, failure.kind, usage, basis, usage, basis);
+    const costBasis = this.#knowsRates(usage) ? basis : "estimated";
+    this.#settle("failed", failure.status, failure.kind, usage, basis, usage, costBasis);
   }
 
   #settle(
@@ -208,11 +247,14 @@ export class Meter {
     billed: Usage | undefined,
     basis: CostBasis,
   ): void {
-    if (this.#entry !== undefined) return;
-    const { reservation, candidate, losses, overheadMs, now } = this.#options;
+    if (this.#entry !== undefined || this.#isPostponed) return;
+    const { reservation, losses, overheadMs, placed, heldMs, now } = this.#options;
     const { cost, costBasis } = this.#price(billed, basis);
     const nowMs = now();
-    this.#entry = {
+    if (this.#firstEventAtMs === undefined) placed.failed();
+    // Of a prompt that was cut, what is in the cache is not known.
+    else placed.settled(usageBasis === "reported" && !this.isTruncated ? usage : undefined, nowMs);
+    const entry: LedgerEntry = {
       ...reservation,
       outcome,
       status,
@@ -225,13 +267,20 @@ export class Meter {
       durationMs: nowMs - reservation.startedAtMs,
       overheadMs,
       finishReason: this.#finish,
+      predictedRead: placed.predictedRead,
+      cacheSaved: cost === undefined || costBasis === "not-billed" ? undefined : this.#saved(usage),
+      cacheMarks: placed.marksText,
+      cacheBust: placed.bustText,
+      heldMs: heldMs === 0 ? undefined : heldMs,
       losses: this.isTruncated ? [...losses, { field: PROMPT_TRUNCATED, path: "messages" }] : [...losses],
     };
-    // Of a prompt that was cut, what is in the cache is not known.
-    if (outcome === "complete" && !this.isTruncated) {
-      this.#options.bindings.learnPrompt(this.#options.boundary, candidate.target, usage, nowMs);
+    if (this.#background !== undefined && this.#finish === undefined) {
+      this.#isPostponed = true;
+      this.#options.postpone(this.#background, entry);
+      return;
     }
-    this.#options.settle(this.#entry);
+    this.#entry = entry;
+    this.#options.settle(entry);
   }
 
   #price(billed: Usage | undefined, basis: CostBasis): { cost: PicoUsd | undefined; costBasis: CostBasis } {
@@ -239,6 +288,11 @@ export class Meter {
     const { price } = this.#options.candidate.target;
     const cost = price === undefined || this.#tier !== undefined ? undefined : costOf(billed, price);
     return cost === undefined ? { cost: undefined, costBasis: "unpriced" } : { cost, costBasis: basis };
+  }
+
+  #saved(usage: Usage): PicoUsd | undefined {
+    const { price } = this.#options.candidate.target;
+    return price === undefined || usage.cacheRead === undefined ? undefined : cacheSaving(usage, price);
   }
 
   /** What the upstream did not say, from what was seen: our count of the prompt, and the output that passed by. */
@@ -262,56 +316,40 @@ export class Meter {
       : { ...usage, inputUncached: usage.inputUncached - cacheRead, cacheRead };
   }
 
-  /**
-   * What it means that a count did not come with the others: a class of write that nobody spoke of was not billed, and whether a
-   * read was is the provider's to say.
-   */
-  #withAbsent(usage: Usage): Usage {
-    if (usage.inputUncached === undefined) return usage;
-    const absentRead = this.#options.candidate.target.instance.provider.absentCacheRead === "zero" ? 0 : undefined;
-    return {
-      ...usage,
-      cacheRead: usage.cacheRead ?? absentRead,
-      cacheWrite5m: usage.cacheWrite5m ?? 0,
-      cacheWrite1h: usage.cacheWrite1h ?? 0,
-      cacheWriteOther: usage.cacheWriteOther ?? 0,
-    };
+  #said(): Usage {
+    const { candidate, visit } = this.#options;
+    const { provider } = candidate.target.instance;
+    return withAbsent(this.#usage, provider.absentCacheRead === "zero" || visit.tellsRead());
+  }
+
+  /** Whether each token's rate is known: of a prompt that was read from cache nobody knows how far, it is the full one at most. */
+  #knowsRates({ cacheRead }: Usage): boolean {
+    const rates = this.#options.candidate.target.price?.rates;
+    return cacheRead !== undefined || rates?.cacheRead === undefined || rates.cacheRead === rates.inputUncached;
   }
 
   #learnLeanings(): void {
-    const { bindings, candidate, leansOn } = this.#options;
-    for (const { kind, id } of leansOn) {
-      if (kind === "kept") this.#learnKept(id);
-      else bindings.learnHosted(id, candidate.target);
-    }
+    const { bindings, candidate, leansOn, tenant } = this.#options;
+    // Who passes over what it does not know has told nothing by its answer.
+    if (candidate.target.instance.provider.refusesUnknownIds !== true) return;
+    for (const leaning of leansOn.slice(0, LEANINGS_MAX)) bindings.learnLeaning(leaning, candidate.target, tenant);
+  }
+
+  #learnHosted(ids: readonly string[]): void {
+    const { bindings, candidate, reservation, tenant } = this.#options;
+    // Only in the client's own dialect is it told of them.
+    if (reservation.lane !== "same") return;
+    for (const id of ids.slice(0, LEANINGS_MAX)) bindings.learnHosted(id, candidate.target, tenant);
   }
 
   #learnKept(id: string): void {
-    const { bindings, candidate, reservation } = this.#options;
-    bindings.learnKept(id, candidate.target, reservation.caller ?? "");
+    const { bindings, candidate, tenant } = this.#options;
+    bindings.learnKept(id, candidate.target, tenant);
   }
 
   #learn(signature: string): void {
-    this.#options.bindings.learnSignature(signature, this.#options.candidate.target);
+    const { bindings, candidate, tenant } = this.#options;
+    this.#seals += 1;
+    if (this.#seals <= SEALS_MAX) bindings.learnSignature(signature, candidate.target, tenant);
   }
-}
-
-/** Whether both that everything is billed by were told. */
-function isCounted(usage: Usage): boolean {
-  return usage.inputUncached !== undefined && usage.output !== undefined;
-}
-
-/** Counts as upstreams send them may be anything; what is not a count is unknown. */
-function plausible(usage: Usage): Usage {
-  const count = (value: number | undefined) =>
-    value !== undefined && Number.isSafeInteger(value) && value >= 0 ? value : undefined;
-  return {
-    inputUncached: count(usage.inputUncached),
-    cacheRead: count(usage.cacheRead),
-    cacheWrite5m: count(usage.cacheWrite5m),
-    cacheWrite1h: count(usage.cacheWrite1h),
-    cacheWriteOther: count(usage.cacheWriteOther),
-    output: count(usage.output),
-    reasoning: count(usage.reasoning),
-  };
 }

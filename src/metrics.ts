@@ -77,6 +77,16 @@ interface Sums {
   readonly tokens: Map<keyof Usage, number>;
   readonly unknown: Map<keyof Usage, number>;
   readonly cost: Map<CostBasis, PicoUsd>;
+  /** What caching saved, and what it cost more, both at least 0. */
+  cacheSaved: PicoUsd;
+  cacheLost: PicoUsd;
+  /** Of answers that said what was read: what was expected, and how far off that was, in tokens. */
+  predictedRead: number;
+  predictionError: number;
+  heldAttempts: number;
+  heldSeconds: number;
+  /** Read by those that waited: what they would have written once more. */
+  heldRead: number;
   unpriced: number;
   /** Prompt tokens of answers that said how many of them were read from cache, and of those that did not. */
   promptKnown: number;
@@ -194,6 +204,13 @@ function attemptMetrics(registry: Registry, modelsMax: number): (entry: LedgerEn
       tokens: new Map(),
       unknown: new Map(),
       cost: new Map(),
+      cacheSaved: 0n,
+      cacheLost: 0n,
+      predictedRead: 0,
+      predictionError: 0,
+      heldAttempts: 0,
+      heldSeconds: 0,
+      heldRead: 0,
       unpriced: 0,
       promptKnown: 0,
       promptUnknown: 0,
@@ -226,6 +243,7 @@ function add(sums: Sums, entry: LedgerEntry): void {
     // A call that was not billed has no count that anybody could miss.
     else if (costBasis !== "not-billed") increase(sums.unknown, bucket, 1);
   }
+  addCaching(sums, entry);
   const prompt = promptTokens(usage);
   if (prompt === undefined) return;
   if (usage.cacheRead === undefined) {
@@ -234,6 +252,20 @@ function add(sums: Sums, entry: LedgerEntry): void {
   }
   sums.promptKnown += prompt;
   sums.cacheRead += usage.cacheRead;
+}
+
+function addCaching(sums: Sums, { usage, usageBasis, predictedRead, cacheSaved = 0n, heldMs }: LedgerEntry): void {
+  if (cacheSaved >= 0n) sums.cacheSaved += cacheSaved;
+  else sums.cacheLost -= cacheSaved;
+  const isTold = usageBasis === "reported" && usage.cacheRead !== undefined;
+  if (isTold && predictedRead !== undefined) {
+    sums.predictedRead += predictedRead;
+    sums.predictionError += Math.abs(predictedRead - (usage.cacheRead ?? 0));
+  }
+  if (heldMs === undefined) return;
+  sums.heldAttempts += 1;
+  sums.heldSeconds += heldMs / 1000;
+  sums.heldRead += usage.cacheRead ?? 0;
 }
 
 function increase<Key>(sums: Map<Key, number>, key: Key, by: number): void {
@@ -297,6 +329,35 @@ function summedMetrics(registry: Registry, series: ReadonlyMap<string, Sums>): v
         ([, tokens]) => tokens > 0,
       ),
   );
+  const cacheCounter = (name: string, help: string, valueOf: (sums: Sums) => number) =>
+    counter(name, help, undefined, (sums) => (valueOf(sums) === 0 ? [] : [["", valueOf(sums)]]));
+  cacheCounter(
+    "sluice_cache_saved_usd_total",
+    "What reading from cache saved against the same prompts without caching.",
+    (sums) => usdNumber(sums.cacheSaved),
+  );
+  cacheCounter(
+    "sluice_cache_lost_usd_total",
+    "What writing to cache cost more than was read, in calls where it did.",
+    (sums) => usdNumber(sums.cacheLost),
+  );
+  cacheCounter(
+    "sluice_cache_predicted_tokens_total",
+    "Prompt tokens that were expected to be read from cache, of answers that said what was.",
+    (sums) => sums.predictedRead,
+  );
+  cacheCounter(
+    "sluice_cache_prediction_error_tokens_total",
+    "How far off that was, whichever way.",
+    (sums) => sums.predictionError,
+  );
+  cacheCounter(
+    "sluice_held_attempts_total",
+    "Calls that waited for another one to write what both begin with.",
+    (sums) => sums.heldAttempts,
+  );
+  cacheCounter("sluice_held_seconds_total", "How long they waited.", (sums) => sums.heldSeconds);
+  cacheCounter("sluice_held_read_tokens_total", "What they then read from cache.", (sums) => sums.heldRead);
   new Gauge({
     name: "sluice_cache_read_ratio",
     help: "Part of the prompt tokens that was read from cache, since the start, where the answer or its server's counters said so.",

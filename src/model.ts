@@ -16,6 +16,8 @@ export interface ModelRecord {
   readonly maxInputTokens?: number;
   readonly maxOutputTokens?: number;
   readonly input: readonly InputKind[];
+  /** What it can and what it cannot, by what is known; an ability that is not here it may have or not. */
+  readonly abilities: Readonly<Partial<Record<Ability, boolean>>>;
   readonly cache: CacheContract;
   readonly reasoning: ReasoningContract;
   /** Which sampling parameters the model still takes. */
@@ -42,6 +44,19 @@ export interface ModelRecord {
 }
 
 export type InputKind = "text" | "image" | "document" | "audio";
+
+/** What some models can and others cannot: what they are for, and what one can ask of them besides. */
+export const ABILITIES = [
+  "chat",
+  "embeddings",
+  "text-completions",
+  "fill-in-the-middle",
+  "logprobs",
+  "audio-output",
+  "web-search-options",
+  "custom-tools",
+] as const;
+export type Ability = (typeof ABILITIES)[number];
 
 /** A price and the day (ISO date) from which it was true. */
 export interface DatedPrice {
@@ -93,6 +108,7 @@ export interface ReasoningContract {
 export const RECORD_DEFAULTS: Omit<ModelRecord, "id" | "provider"> = {
   aliases: [],
   input: ["text", "image", "document"],
+  abilities: {},
   cache: { kind: "none" },
   reasoning: { kind: "none", efforts: [] },
   sampling: "free",

@@ -1,6 +1,6 @@
 /** What a row of the model table may say, in `models.json` and in the config. */
 import { z } from "zod";
-import type { CacheContract, InputKind, ModelRecord, ReasoningContract } from "./model.ts";
+import { ABILITIES, type CacheContract, type InputKind, type ModelRecord, type ReasoningContract } from "./model.ts";
 
 /** US dollars per million tokens. */
 export interface RatesRow {
@@ -25,6 +25,7 @@ export interface ModelRow {
   readonly maxInputTokens?: number | undefined;
   readonly maxOutputTokens?: number | undefined;
   readonly input?: readonly InputKind[] | undefined;
+  readonly abilities?: ModelRecord["abilities"] | undefined;
   readonly cache?: CacheContract | undefined;
   readonly reasoning?: ReasoningContract | undefined;
   readonly sampling?: ModelRecord["sampling"] | undefined;
@@ -55,11 +56,13 @@ export interface ConfiguredModelRow extends Omit<ModelRow, "source" | "verifiedO
 export interface ModelsFile {
   readonly caches: Readonly<Record<string, CacheContract>>;
   readonly reasonings: Readonly<Record<string, ReasoningContract>>;
-  readonly models: readonly (Omit<ModelRow, "cache" | "reasoning"> & {
+  readonly abilities: Readonly<Record<string, ModelRecord["abilities"]>>;
+  readonly models: readonly (Omit<ModelRow, "cache" | "reasoning" | "abilities"> & {
     readonly id: string;
     readonly provider: string;
     readonly cache: string;
     readonly reasoning: string;
+    readonly abilities: string;
   })[];
 }
 
@@ -128,6 +131,8 @@ const reasoningContract = z.strictObject({
     .describe("How to say that it shall not; absent when that cannot be said."),
 });
 
+const abilities = z.partialRecord(z.enum(ABILITIES), z.boolean()) as z.ZodType<ModelRecord["abilities"]>;
+
 const row = z
   .strictObject({
     provider: z
@@ -146,6 +151,11 @@ const row = z
       .array(z.enum(["text", "image", "document", "audio"]))
       .optional()
       .describe("What it reads: `text`, `image`, `document`, `audio`."),
+    abilities: abilities
+      .optional()
+      .describe(
+        "What it can (`true`) and cannot (`false`): `chat`, `embeddings`, `text-completions`, `fill-in-the-middle`; `logprobs`, `audio-output`, `web-search-options`, `custom-tools`. Of what is not said, it may be able to.",
+      ),
     cache: cacheContract.optional().describe("How its prompt cache wants to be spoken to."),
     reasoning: reasoningContract.optional().describe("Whether and how it reasons."),
     sampling: z
@@ -183,12 +193,14 @@ const row = z
 export const modelsFile: z.ZodType<ModelsFile> = z.strictObject({
   caches: z.record(z.string(), cacheContract),
   reasonings: z.record(z.string(), reasoningContract),
+  abilities: z.record(z.string(), abilities),
   models: z.array(
     row.extend({
       id: z.string(),
       provider: z.string(),
       cache: z.string(),
       reasoning: z.string(),
+      abilities: z.string(),
       source: z.string(),
       verifiedOn: z.iso.date(),
     }),

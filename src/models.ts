@@ -46,13 +46,14 @@ const SNAPSHOT_DATE = /-(?:20\d{2}-[01]\d-[0-3]\d|20\d{2}[01]\d[0-3]\d)$/;
 const SINCE_EVER = "0000-01-01";
 
 function shippedRecords(): readonly ModelRecord[] {
-  const { caches, reasonings, models } = modelsFile.parse(modelsJson);
+  const { caches, reasonings, abilities: sets, models } = modelsFile.parse(modelsJson);
   return models.map((row) => {
     const cache = caches[row.cache];
     const reasoning = reasonings[row.reasoning];
-    if (cache === undefined || reasoning === undefined)
+    const abilities = sets[row.abilities];
+    if (cache === undefined || reasoning === undefined || abilities === undefined)
       throw new Error(`models.json: ${row.id} names a contract that is not there`);
-    return withRow(newRecord(row.id, row.provider), { ...row, cache, reasoning }, "table");
+    return withRow(newRecord(row.id, row.provider), { ...row, cache, reasoning, abilities }, "table");
   });
 }
 

@@ -10,11 +10,17 @@ const CHARACTERS_MAX = 64;
 export function nearest(name: string, candidates: readonly string[], limit = 3): readonly string[] {
   const wanted = name.toLowerCase().slice(0, CHARACTERS_MAX);
   return candidates
-    .map((candidate) => ({ candidate, distance: distanceOf(wanted, candidate.toLowerCase().slice(0, CHARACTERS_MAX)) }))
+    .map((candidate) => ({ candidate, distance: distanceOf(wanted, comparable(candidate, wanted)) }))
     .filter(({ distance }) => distance !== undefined)
     .toSorted((one, other) => (one.distance ?? 0) - (other.distance ?? 0))
     .slice(0, limit)
     .map(({ candidate }) => candidate);
+}
+
+/** A tag ("llama3.1:8b") is no difference to who wrote none. */
+function comparable(candidate: string, wanted: string): string {
+  const whole = candidate.toLowerCase();
+  return (wanted.includes(":") ? whole : whole.replace(/:[^:/]*$/, "")).slice(0, CHARACTERS_MAX);
 }
 
 function distanceOf(one: string, other: string): number | undefined {

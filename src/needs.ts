@@ -1,14 +1,15 @@
 /** What a request needs of whoever answers it: filters targets before any policy runs. */
 import type { ChatRequest, DialectName, JsonObject, JsonValue, Kept, Part, ToolChoice } from "./chat.ts";
-import type { ModelRecord } from "./model.ts";
+import type { Ability, ModelRecord } from "./model.ts";
 
 /**
  * What a request needs of whoever answers it. `dialect`: can only be said in the client's own,
- * or in `alsoIn`. `input`: the model must read it.
+ * or in `alsoIn`. `input`: the model must read it. `ability`: the model must be able to.
  * `sealed`: can only be said in the dialect of that name, whoever's it is.
  */
 export type Need =
   | { readonly word: string; readonly kind: PlainNeed; readonly alsoIn?: readonly DialectName[] | undefined }
+  | { readonly word: string; readonly kind: "ability"; readonly ability: Ability }
   | { readonly word: string; readonly kind: "sealed"; readonly dialect: DialectName };
 type PlainNeed = "input" | "dialect" | "better-in-dialect" | "forced-tools";
 
@@ -31,7 +32,11 @@ export function needs(request: ChatRequest): readonly Need[] {
   if (hostedByName(request).length > 0) add("hosted containers or stores", "dialect");
   if ((request.choices ?? 1) > 1) add("several choices (n)", "dialect");
   if (isThread(request.extra["thread"])) add("a message thread", "dialect");
-  if (request.logprobs !== undefined) add("logprobs", "better-in-dialect");
+  // No answer that crosses dialects has them.
+  if (request.logprobs !== undefined) add(WORDS.logprobs, "dialect");
+  for (const ability of request.abilities ?? []) {
+    if (UNTRANSLATED.has(ability)) add(WORDS[ability], "dialect");
+  }
   const opaque = request.tools.filter((tool) => tool.type === "opaque");
   // With nothing but hosted tools there is nothing left to call; beside others they can be done without, as a loss.
   for (const tool of opaque) {
@@ -42,7 +47,53 @@ export function needs(request: ChatRequest): readonly Need[] {
     const word = `reasoning sealed in ${dialect}`;
     found.set(word, { word, kind: "sealed", dialect });
   }
-  return [...found.values()];
+  return [
+    ...found.values(),
+    ...abilitiesOf(request).map((ability): Need => ({ ...ABILITY, ability, word: WORDS[ability] })),
+  ];
+}
+
+const ABILITY = { kind: "ability" } as const;
+
+/** In words for an error. */
+const WORDS: Readonly<Record<Ability, string>> = {
+  chat: "a model that converses",
+  embeddings: "embeddings",
+  "text-completions": "text completions",
+  "fill-in-the-middle": "completions in the middle (FIM)",
+  logprobs: "logprobs",
+  "audio-output": "audio as an answer (modalities)",
+  "web-search-options": "web search (web_search_options)",
+  "custom-tools": "custom tools",
+};
+
+/** What no dialect says in another's words. */
+const UNTRANSLATED: ReadonlySet<Ability> = new Set(["audio-output", "web-search-options", "custom-tools"]);
+
+/** What a model can be for in place of conversations. */
+const OTHER_CALLS: ReadonlySet<Ability> = new Set(["embeddings", "text-completions", "fill-in-the-middle"]);
+
+function abilitiesOf({ abilities = [], logprobs }: ChatRequest): readonly Ability[] {
+  return [
+    ...(abilities.some((ability) => OTHER_CALLS.has(ability)) ? [] : ["chat" as const]),
+    ...(logprobs === undefined ? [] : ["logprobs" as const]),
+    ...abilities,
+  ];
+}
+
+/** Whether the model can answer this request so; `undefined`: not known. */
+export function can(record: ModelRecord | undefined, ability: Ability, request: ChatRequest): boolean | undefined {
+  // Self-hosted models are for conversations as a rule.
+  const able = record?.abilities[ability] ?? (ability === "chat" ? true : undefined);
+  // Probabilities are sampled from, which such a model does only while it does not reason.
+  const isWithheld = able === true && ability === "logprobs" && record?.sampling === "effort-none-only";
+  return isWithheld ? !reasons(request, record) : able;
+}
+
+function reasons({ reasoning }: ChatRequest, record: ModelRecord): boolean {
+  if (reasoning?.enabled === false) return false;
+  const isAsked = reasoning?.enabled === true || reasoning?.budgetTokens !== undefined;
+  return (reasoning?.effort ?? (isAsked ? "some" : record.reasoning.defaultEffort) ?? "none") !== "none";
 }
 
 /** The dialects that the reasoning of a tool loop was sealed in, while it is open: later it can be done without. */

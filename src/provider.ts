@@ -16,6 +16,10 @@ export interface ProviderSettings {
   readonly headers?: Readonly<Record<string, string>>;
   /** The window each call asks for, where it may: what the request needs (`auto`, the default), always so many tokens, none. */
   readonly contextTokens?: "auto" | "off" | number;
+  /** How a call finds its replica: by where its prompt's beginning is warm (`prefix`, the default), or in turn. */
+  readonly affinity?: "prefix" | "turns";
+  /** What one replica's cache holds, where that is known better than `Provider.replicaCacheTokens`. */
+  readonly cacheTokens?: number;
 }
 
 /** What of a call, besides its body, decides how a provider is to be asked. */
@@ -34,6 +38,13 @@ export interface CacheCounterNames {
   readonly queries: string;
   /** Those of them that were found. */
   readonly hits: string;
+  /** A series whose labels say how large the cache is: in tokens, or else in blocks of so many. */
+  readonly size?: {
+    readonly name: string;
+    readonly tokens: string;
+    readonly blocks: string;
+    readonly blockTokens: string;
+  };
 }
 
 export interface Provider {
@@ -53,12 +64,21 @@ export interface Provider {
   readonly modelDefaults?: Partial<Omit<ModelRecord, "id" | "provider" | "aliases" | "prices">>;
   /** Bare model ids with these beginnings come here when the table does not know them. */
   readonly modelPrefixes: readonly string[];
-  /** Path that lists what the server has (`{data: [{id}]}`), for kinds whose models no table can know. */
+  /** Path that lists what the server has (`{data: [{id}]}` or `{models: [{name}]}`), for kinds whose models no table can know. */
   readonly modelsPath?: string;
+  /** Where a server whose list is in Ollama's words describes one model (POST `{model}`) and says which are loaded (GET). */
+  readonly modelPaths?: { readonly show: string; readonly loaded: string };
+  /** The one form of a model id that may be written in several; absent: each is written in one. Pure. */
+  wholeId?(model: string): string;
   /** Path that answers 200 as long as the server is well, for kinds that run in several replicas. */
   readonly healthPath?: string;
   /** Where the server counts what it read from cache, for kinds whose answers may leave that out. */
   readonly cacheCounters?: CacheCounterNames;
+  /**
+   * How many tokens of prompts one replica keeps in a cache of its own, assumed rather too large than too small. Absent: replicas have
+   * none of their own, and take turns.
+   */
+  readonly replicaCacheTokens?: number;
   /** The dialects it accepts for this model, best first. */
   dialects(model: string, record: ModelRecord | undefined): readonly [DialectName, ...DialectName[]];
   /**
@@ -74,6 +94,11 @@ export interface Provider {
   readonly answerHeaders?: readonly string[];
   /** Changes to a body of `dialect` that this provider insists on, each listed. Pure; same body and facts, same edits. */
   quirks?(dialect: DialectName, body: JsonObject, model: ModelRecord | undefined, call: CallFacts): readonly Edit[];
+  /**
+   * Whether a request that names what it does not have (a file, a container, an answer) is refused, so that its answer says that it
+   * has it. Absent: it may pass over what it does not know, and nothing is learned from its answer.
+   */
+  readonly refusesUnknownIds?: boolean;
   /** Whether `stream_options.include_usage` must be sent to get usage in a stream (false: it always comes, or the field is refused). */
   readonly asksStreamUsage: boolean;
   /** What an absent cached-token count means: `zero` (documented to be absent when nothing was cached) or `unknown`. */

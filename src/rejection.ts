@@ -52,6 +52,11 @@ export function rejectedEntry(rejection: Rejection): LedgerEntry {
     durationMs: rejection.nowMs - rejection.receivedAtMs,
     overheadMs: undefined,
     finishReason: undefined,
+    predictedRead: undefined,
+    cacheMarks: undefined,
+    cacheBust: undefined,
+    cacheSaved: undefined,
+    heldMs: undefined,
     losses: [],
   };
 }

@@ -37,11 +37,11 @@ export function relayWhole(
   client: Client,
   headers: (extra: ReplyHeaders) => ReplyHeaders,
 ): void {
-  const { meter, outgoing, losses, events, bytes } = first;
+  const { meter, outgoing, events, bytes } = first;
   for (const event of events) if (event.type !== "done") meter.observe(event);
   let body: Uint8Array | string = bytes;
   if (outgoing.lane === "translated") {
-    const encoder = encoderFor(exchange, losses);
+    const encoder = encoderFor(exchange, first);
     for (const event of events) encoder.push(event);
     body = encoder.end();
   }
@@ -101,7 +101,7 @@ class StreamRelay {
     this.#client = client;
     this.#costComment = costComment;
     this.#settle = settle;
-    this.#encoder = first.outgoing.lane === "translated" ? encoderFor(exchange, first.losses) : undefined;
+    this.#encoder = first.outgoing.lane === "translated" ? encoderFor(exchange, first) : undefined;
   }
 
   run(headers: (extra: ReplyHeaders) => ReplyHeaders): void {
@@ -262,7 +262,7 @@ class StreamRelay {
   }
 }
 
-function encoderFor(exchange: Asked, losses: FirstAnswer["losses"]): Encoder {
+function encoderFor(exchange: Asked, { losses, candidate }: FirstAnswer): Encoder {
   const { reasoning } = exchange.request;
   return exchange.dialect.encoder(
     {
@@ -273,7 +273,9 @@ function encoderFor(exchange: Asked, losses: FirstAnswer["losses"]): Encoder {
       wantsBase64: exchange.request.embedding?.base64 === true,
       id: exchange.id,
       createdSeconds: Math.floor(exchange.receivedAtMs / 1000),
+      ...(exchange.remember === undefined ? {} : { remember: exchange.remember }),
       elapsedNs: () => Math.round((performance.now() - exchange.startedAt) * 1e6),
+      estimatedPromptTokens: candidate.promptTokens,
     },
     losses,
   );

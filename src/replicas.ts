@@ -2,15 +2,16 @@
  * Which of a provider's base URLs is called: replicas take turns by their weights, one that failed or is known to be down is passed
  * over while another is there, and an affinity may know better than the turns do.
  */
-import type { Boundary } from "./cache/boundary.ts";
+import type { Prefixes } from "./cache/prefixes.ts";
 import type { LedgerEntry } from "./ledger.ts";
+import type { Log } from "./log.ts";
 import type { ProviderInstance } from "./target.ts";
 
 /** What is known of a call when its replica is chosen: the prefixes of its prompt, and not the prompt. */
 export interface PlacedCall {
   readonly instance: ProviderInstance;
   readonly model: string;
-  readonly boundary: Boundary;
+  readonly prefixes: Pick<Prefixes, "hashes" | "tokens" | "promptTokens">;
 }
 
 /** What is told of each call at a replica, in this order; a call that was sent has an end, whichever it is. */
@@ -21,7 +22,10 @@ export interface ReplicaWatcher {
   ended?(call: PlacedCall, baseUrl: string, entry: LedgerEntry): void;
 }
 
-/** Knows where a call's prefix is warm, and what waits where. It learns that as a watcher. */
+/**
+ * Knows where a call's prefix is warm, and what waits where. It learns that as a watcher. One that throws is logged, and has no say in
+ * that call.
+ */
 export interface Affinity extends ReplicaWatcher {
   /** @param up At least two, in the config's order. @returns an index of `up`; `undefined`: whoever's turn it is. */
   prefer(call: PlacedCall, up: readonly string[], nowMs: number): number | undefined;
@@ -35,6 +39,8 @@ export interface Visit {
   ended(entry: LedgerEntry): void;
   /** How much of a prompt, whose answer did not say, was read from cache by the server's own counters. @see createCacheCounters */
   cacheRead(promptTokens: number): number | undefined;
+  /** Whether the server is known to tell what it read from its cache, so that an answer that tells nothing has read nothing. */
+  tellsRead(): boolean;
 }
 
 export interface ReplicaHealth {
@@ -47,12 +53,14 @@ export interface Replicas {
   next(instance: ProviderInstance, nowMs: number): string;
   /** The same for a call with a prompt, by the affinity's choice where it has one. */
   place(call: PlacedCall, nowMs: number): Visit;
-  /** @returns whether another one is there, so that nothing has to be waited for. */
+  /**
+   * A call failed there, and it rests. It is not down by that: what fails may be the call.
+   *
+   * @returns whether another one is there, so that nothing has to be waited for.
+   */
   failed(instance: ProviderInstance, baseUrl: string, nowMs: number): boolean;
-  /** From now on somebody asks this instance's replicas how they are: one that failed stays away until it was found well. */
-  probing(instance: ProviderInstance, isProbed: boolean): void;
-  /** What a probe found. @param askedAtMs When it began: what it says of the time before a failure does not count. */
-  probed(instance: ProviderInstance, baseUrl: string, isWell: boolean, askedAtMs: number): void;
+  /** What probes found: one that is not well stays away until it is. */
+  probed(instance: ProviderInstance, baseUrl: string, isWell: boolean): void;
   health(instance: ProviderInstance, nowMs: number): readonly ReplicaHealth[];
 }
 
@@ -60,6 +68,7 @@ export interface Replicas {
 export interface ReplicaParts {
   readonly affinity?: Affinity;
   readonly counters?: CacheReadings;
+  readonly log?: Pick<Log, "error">;
 }
 
 /** What is read of the servers' own counters. */
@@ -72,6 +81,7 @@ export interface CacheReading {
   began(): void;
   ended(entry: LedgerEntry): void;
   cacheRead(promptTokens: number): number | undefined;
+  tellsRead(): boolean;
 }
 
 interface Replica {
@@ -80,33 +90,28 @@ interface Replica {
   /** Smooth weighted round robin: rises by the weight at each turn, falls by the sum of all when it is taken. */
   credit: number;
   restsUntilMs: number;
-  failedAtMs: number;
   isDown: boolean;
-}
-
-interface Turns {
-  readonly replicas: readonly Replica[];
-  isProbed: boolean;
 }
 
 /** Kept by instance, so that a reload, which makes new ones, forgets it. */
 export function createReplicas(
   options: () => { readonly restMs: number },
-  { affinity, counters }: ReplicaParts = {},
+  { affinity, counters, log }: ReplicaParts = {},
 ): Replicas {
-  const all = new WeakMap<ProviderInstance, Turns>();
-  const turnsOf = (instance: ProviderInstance): Turns => {
-    const turns = all.get(instance) ?? { replicas: replicasOf(instance), isProbed: false };
-    all.set(instance, turns);
-    return turns;
+  const all = new WeakMap<ProviderInstance, readonly Replica[]>();
+  const replicasOf = (instance: ProviderInstance): readonly Replica[] => {
+    const replicas = all.get(instance) ?? unused(instance);
+    all.set(instance, replicas);
+    return replicas;
   };
   const upOf = (instance: ProviderInstance, nowMs: number): readonly Replica[] => {
-    const { replicas } = turnsOf(instance);
+    const replicas = replicasOf(instance);
     const up = replicas.filter((replica) => isUp(replica, nowMs));
     return up.length === 0 ? replicas : up;
   };
   const named = (instance: ProviderInstance, baseUrl: string) =>
-    turnsOf(instance).replicas.filter((replica) => replica.baseUrl === baseUrl);
+    replicasOf(instance).filter((replica) => replica.baseUrl === baseUrl);
+  const guarded = guard(log);
   return {
     next: (instance, nowMs) => inTurn(upOf(instance, nowMs)),
     place(call, nowMs) {
@@ -115,47 +120,35 @@ export function createReplicas(
       const preferred =
         affinity === undefined || up.length < 2
           ? undefined
-          : affinity.prefer(
-              call,
-              up.map(({ baseUrl }) => baseUrl),
-              nowMs,
+          : guarded(() =>
+              affinity.prefer(
+                call,
+                up.map(({ baseUrl }) => baseUrl),
+                nowMs,
+              ),
             );
       // The turns are not charged with what they did not decide: they share out the other calls evenly.
       const baseUrl = (preferred === undefined ? undefined : up[preferred]?.baseUrl) ?? inTurn(up);
-      return visit(call, baseUrl, affinity, counters?.watch(instance, baseUrl));
+      return visit(call, baseUrl, affinity, counters?.watch(instance, baseUrl), guarded);
     },
     failed(instance, baseUrl, nowMs) {
-      const { isProbed, replicas } = turnsOf(instance);
-      for (const replica of named(instance, baseUrl)) {
-        replica.restsUntilMs = nowMs + options().restMs;
-        replica.failedAtMs = nowMs;
-        if (isProbed) replica.isDown = true;
-      }
-      return replicas.some((replica) => isUp(replica, nowMs));
+      for (const replica of named(instance, baseUrl)) replica.restsUntilMs = nowMs + options().restMs;
+      return replicasOf(instance).some((replica) => isUp(replica, nowMs));
     },
-    probing(instance, isProbed) {
-      const turns = turnsOf(instance);
-      turns.isProbed = isProbed;
-      if (!isProbed) for (const replica of turns.replicas) replica.isDown = false;
-    },
-    probed(instance, baseUrl, isWell, askedAtMs) {
-      for (const replica of named(instance, baseUrl)) {
-        if (!isWell) replica.isDown = true;
-        else if (askedAtMs >= replica.failedAtMs) replica.isDown = false;
-      }
+    probed(instance, baseUrl, isWell) {
+      for (const replica of named(instance, baseUrl)) replica.isDown = !isWell;
     },
     health: (instance, nowMs) =>
-      turnsOf(instance).replicas.map((replica) => ({ baseUrl: replica.baseUrl, isUp: isUp(replica, nowMs) })),
+      replicasOf(instance).map((replica) => ({ baseUrl: replica.baseUrl, isUp: isUp(replica, nowMs) })),
   };
 }
 
-function replicasOf({ settings: { baseUrls, weights = [] } }: ProviderInstance): readonly Replica[] {
+function unused({ settings: { baseUrls, weights = [] } }: ProviderInstance): readonly Replica[] {
   return baseUrls.map((baseUrl, index) => ({
     baseUrl,
     weight: weights[index] ?? 1,
     credit: 0,
     restsUntilMs: Number.NEGATIVE_INFINITY,
-    failedAtMs: Number.NEGATIVE_INFINITY,
     isDown: false,
   }));
 }
@@ -179,27 +172,43 @@ function inTurn(replicas: readonly Replica[]): string {
   return chosen.baseUrl;
 }
 
+/** The lines on which a call runs and is settled go through here: what is told on the way must not end them. */
+type Guard = <Value>(tell: () => Value) => Value | undefined;
+
+function guard(log: Pick<Log, "error"> | undefined): Guard {
+  return (tell) => {
+    try {
+      return tell();
+    } catch (error) {
+      log?.error("affinity-failed", { reason: error instanceof Error ? error.message : String(error) });
+      return undefined;
+    }
+  };
+}
+
 /** Made here, as a function made where a call is placed would keep more of it than it needs for as long as a stream runs. */
 function visit(
   call: PlacedCall,
   baseUrl: string,
   watcher: ReplicaWatcher | undefined,
   reading: CacheReading | undefined,
+  guarded: Guard,
 ): Visit {
   return {
     baseUrl,
     sent(nowMs) {
       reading?.sent();
-      watcher?.sent?.(call, baseUrl, nowMs);
+      guarded(() => watcher?.sent?.(call, baseUrl, nowMs));
     },
     began(nowMs) {
       reading?.began();
-      watcher?.began?.(call, baseUrl, nowMs);
+      guarded(() => watcher?.began?.(call, baseUrl, nowMs));
     },
     ended(entry) {
       reading?.ended(entry);
-      watcher?.ended?.(call, baseUrl, entry);
+      guarded(() => watcher?.ended?.(call, baseUrl, entry));
     },
     cacheRead: (promptTokens) => reading?.cacheRead(promptTokens),
+    tellsRead: () => reading?.tellsRead() ?? false,
   };
 }

@@ -26,6 +26,8 @@ export interface Target {
   readonly record: ModelRecord | undefined;
   /** The price that holds now; `undefined` is *unpriced*, never free. */
   readonly price: Price | undefined;
+  /** The record holds nothing of this very model: only what is true of any that such a provider serves. */
+  readonly isAssumed?: true;
 }
 
 /** A target that can take this exchange, with what the policy needs to compare it. */
@@ -76,6 +78,8 @@ export interface Resolved {
   readonly explicit: boolean;
   /** The policy that the client named. */
   readonly policy?: string;
+  /** Why these and no others, where the name leaves that open: for the ledger's reason. */
+  readonly note?: string;
 }
 
 /** One line of GET /v1/models. */
@@ -93,13 +97,27 @@ export interface Targets {
   list(): readonly ListedModel[];
   /** For people: what `auto` chooses from, and the providers beside it. */
   describe(): readonly string[];
-  /** When `auto` has nothing to choose from: the providers that can be asked what they serve. */
-  toAsk(): readonly ProviderInstance[];
-  /** What such a provider said that it serves: `auto` chooses from it, until the next reload. */
-  learn(instance: string, models: readonly string[]): void;
+  /** What a server says that it serves, or that it does not answer (`undefined`): then its models are listed no more. */
+  learn(instance: string, models: readonly string[] | undefined): void;
+  /** Whether the server said that it has this model; `undefined` where that is not known. */
+  serves(target: Target): boolean | undefined;
 }
 
 const AUTO = "auto";
+
+/** Whether a client leaves it to us where its call goes: it names neither a model nor an alias. */
+export function isAuto(model: string): boolean {
+  return model === AUTO || model.startsWith(`${AUTO}:`);
+}
+/** Models of one server that `auto` chooses from, where it has nothing else: it compares them all at each call. */
+const AUTO_LEARNED_MAX = 20;
+
+/** What a server said last. */
+interface Served {
+  /** By the one form of their ids, as the server writes them. */
+  readonly models: ReadonlyMap<string, string>;
+  readonly isUp: boolean;
+}
 
 /** @param now Milliseconds since the epoch: prices are those of the day. */
 export function createTargets(
@@ -111,27 +129,60 @@ export function createTargets(
   const instances = config.providers.map((configured) => instanceOf(configured, kinds));
   const byName = new Map(instances.map((instance) => [instance.name, instance]));
   const aliases = new Map(Object.entries(config.aliases));
-  const learned = new Map<string, readonly string[]>();
+  const learned = new Map<string, Served>();
 
   const target = (instance: Instance, model: string): Target => {
-    const record = recordOf(instance, model, table);
+    const known = recordOf(instance, model, table);
+    const record = known ?? assumedRecord(instance.provider, model);
     const price =
       (record === undefined ? undefined : priceAt(record, now())) ?? fallbackPrice(instance, model, table, now());
-    return { name: `${instance.name}/${model}`, instance, model, record, price };
+    return {
+      name: `${instance.name}/${model}`,
+      instance,
+      model,
+      record,
+      price,
+      ...(known === undefined && record !== undefined ? { isAssumed: true } : {}),
+    };
+  };
+  const servedAs = (instance: Instance, name: string): string | undefined =>
+    learned.get(instance.name)?.models.get(wholeId(instance, name));
+  // In the config's order; those that do not answer only where no other has the model.
+  const serversOf = (name: string): readonly Instance[] => {
+    const all = instances.filter((instance) => servedAs(instance, name) !== undefined);
+    const up = all.filter((instance) => learned.get(instance.name)?.isUp === true);
+    return up.length > 0 ? up : all;
   };
   const named = (name: string): Target | undefined => {
     const slash = name.indexOf("/");
     const instance = slash < 1 ? undefined : byName.get(name.slice(0, slash));
     if (instance !== undefined && slash < name.length - 1) return target(instance, name.slice(slash + 1));
-    const home = homeOf(name, instances, table);
-    return home === undefined ? undefined : target(home, name);
+    const known = knownHomeOf(name, instances, table);
+    if (known !== undefined) return target(known, name);
+    // What a server has is known; what the beginning of a name tells is a guess ("gpt-oss:20b" is not OpenAI's to serve).
+    const server = serversOf(name)[0];
+    if (server !== undefined) return target(server, servedAs(server, name) ?? name);
+    const guessed = guessedHomeOf(name, instances);
+    return guessed === undefined ? undefined : target(guessed, name);
+  };
+  const noteOn = (name: string, found: Target): { readonly note?: string } => {
+    const servers = found.name === name ? [] : serversOf(name);
+    if (servers.length < 2 || servers[0] !== found.instance) return {};
+    const others = servers.slice(1).map((server) => server.name);
+    return { note: `\`${found.instance.name}\` serves it and comes before ${others.join(", ")} in the config` };
   };
   const one = (name: string): Target => {
     const found = named(name);
     if (found !== undefined) return found;
     throw new GatewayError(
       "model-not-found",
-      whyNotFound(name, { kinds, table, instances, names: list().map((model) => model.id) }),
+      whyNotFound(name, {
+        kinds,
+        table,
+        instances,
+        names: list().map((model) => model.id),
+        served: [...learned.values()].flatMap(({ models }) => [...models.values()]),
+      }),
       {
         param: "model",
         code: "model_not_found",
@@ -144,11 +195,11 @@ export function createTargets(
     const names = config.policy.targets;
     if (names !== undefined) return thereOf(names.flatMap((name) => aliases.get(name) ?? [name]));
     const day = new Date(now()).toISOString().slice(0, 10);
-    return instances.flatMap((instance) =>
-      [...autoModels(instance, table, day), ...(learned.get(instance.name) ?? [])].map((model) =>
-        target(instance, model),
-      ),
-    );
+    const targetsOf = (models: (instance: Instance) => readonly string[]) =>
+      instances.flatMap((instance) => models(instance).map((model) => target(instance, model)));
+    const chosen = targetsOf((instance) => autoModels(instance, table, day));
+    if (chosen.length > 0) return chosen;
+    return targetsOf(({ name }) => [...(learned.get(name)?.models.values() ?? [])].slice(0, AUTO_LEARNED_MAX));
   };
   const list = (): readonly ListedModel[] => {
     const listed = new Map<string, ListedModel>();
@@ -161,10 +212,14 @@ export function createTargets(
       for (const record of [...instance.models, ...table.all().filter((row) => holds(row, instance))]) {
         const since = Date.parse(record.prices[0]?.from ?? "") / 1000;
         const createdSeconds = since > 0 ? since : 0;
-        if (homeOf(record.id, instances, table) === instance) add(record.id, instance.name, createdSeconds);
+        if (named(record.id)?.instance === instance) add(record.id, instance.name, createdSeconds);
         add(`${instance.name}/${record.id}`, instance.name, createdSeconds);
       }
-      for (const model of learned.get(instance.name) ?? []) add(`${instance.name}/${model}`, instance.name, 0);
+      const served = learned.get(instance.name);
+      for (const model of served?.isUp === true ? served.models.values() : []) {
+        if (named(model)?.instance === instance) add(model, instance.name, 0);
+        add(`${instance.name}/${model}`, instance.name, 0);
+      }
     }
     return [...listed.values()];
   };
@@ -176,7 +231,10 @@ export function createTargets(
         const targets = thereOf(alias);
         return { targets: targets.length > 0 ? targets : alias.map(one), explicit: alias.length === 1 };
       }
-      if (model !== AUTO && !model.startsWith(`${AUTO}:`)) return { targets: [one(model)], explicit: true };
+      if (!isAuto(model)) {
+        const found = one(model);
+        return { targets: [found], explicit: true, ...noteOn(model, found) };
+      }
       const targets = auto();
       if (targets.length === 0) throw noAutoTargets(instances);
       const policy = model.slice(AUTO.length + 1);
@@ -188,11 +246,20 @@ export function createTargets(
       const others = instances.filter((instance) => !chosen.some((target) => target.instance === instance));
       return [...chosen.map(described), ...others.map((instance) => `${instance.name}/<model>`)];
     },
-    toAsk: () =>
-      config.policy.targets === undefined && auto().length === 0
-        ? instances.filter((instance) => instance.provider.modelsPath !== undefined)
-        : [],
-    learn: (instance, models) => void learned.set(instance, models),
+    learn(instance, models) {
+      const asked = instances.find(({ name }) => name === instance);
+      if (asked === undefined) return;
+      const known = learned.get(instance)?.models ?? new Map<string, string>();
+      const served = models?.map((model) => [wholeId(asked, model), model] as const);
+      learned.set(instance, { models: served === undefined ? known : new Map(served), isUp: served !== undefined });
+    },
+    serves({ instance, model }) {
+      const served = learned.get(instance.name);
+      if (served?.isUp !== true) return undefined;
+      if (served.models.has(wholeId(instance, model))) return true;
+      // Who takes any name has more than it lists.
+      return instance.provider.modelPrefixes.includes("") ? undefined : false;
+    },
   };
 }
 
@@ -215,15 +282,25 @@ function holds(record: ModelRecord, instance: Instance): boolean {
 }
 
 function configuredModel(instance: Instance, model: string): ModelRecord | undefined {
-  return instance.models.find((record) => record.id === model || record.aliases.includes(model));
+  const id = wholeId(instance, model);
+  return instance.models.find((record) =>
+    [record.id, ...record.aliases].some((name) => wholeId(instance, name) === id),
+  );
+}
+
+/** Where one model may be written in several ways, the way by which they are told to be one. */
+function wholeId({ provider }: ProviderInstance, model: string): string {
+  return provider.wholeId?.(model) ?? model;
 }
 
 function recordOf(instance: Instance, model: string, table: ModelTable): ModelRecord | undefined {
   const configured = configuredModel(instance, model);
   if (configured !== undefined) return configured;
   const row = table.find(model);
-  if (row !== undefined && holds(row, instance)) return row;
-  const { kind, modelDefaults } = instance.provider;
+  return row !== undefined && holds(row, instance) ? row : undefined;
+}
+
+function assumedRecord({ kind, modelDefaults }: Provider, model: string): ModelRecord | undefined {
   return modelDefaults === undefined ? undefined : { ...RECORD_DEFAULTS, ...modelDefaults, id: model, provider: kind };
 }
 
@@ -236,13 +313,16 @@ function fallbackPrice(instance: Instance, model: string, table: ModelTable, atM
   return undefined;
 }
 
-/** Where a bare model id goes: who is configured to serve it, who the table says, whose names begin so (the longest beginning counts). */
-function homeOf(model: string, instances: readonly Instance[], table: ModelTable): Instance | undefined {
+/** Where a bare model id goes: who is configured to serve it, or who the table says. */
+function knownHomeOf(model: string, instances: readonly Instance[], table: ModelTable): Instance | undefined {
   const configured = instances.find((instance) => configuredModel(instance, model) !== undefined);
   if (configured !== undefined) return configured;
   const row = table.find(model);
-  const own = instances.find((instance) => instance.provider.kind === row?.provider);
-  if (own !== undefined) return own;
+  return instances.find((instance) => instance.provider.kind === row?.provider);
+}
+
+/** Whose names begin so; the longest beginning counts. */
+function guessedHomeOf(model: string, instances: readonly Instance[]): Instance | undefined {
   let home: Instance | undefined;
   let longest = -1;
   for (const instance of instances) {
@@ -289,6 +369,8 @@ interface Known {
   readonly kinds: readonly Provider[];
   readonly table: ModelTable;
   readonly names: readonly string[];
+  /** What the servers have, by their own names. */
+  readonly served: readonly string[];
 }
 
 function whyNotFound(name: string, known: Known): string {
@@ -309,7 +391,13 @@ function whyNotFound(name: string, known: Known): string {
   if (prefix !== undefined && prefix !== "" && row === undefined) {
     const names = known.instances.map((instance) => instance.name);
     const near = nearest(prefix, names, 1)[0];
-    const right = near === undefined ? `there are ${names.join(", ")}` : `did you mean \`${near}/…\`?`;
+    const models = nearest(name, known.served).map((model) => `\`${model}\``);
+    const right =
+      models.length > 0
+        ? `did you mean ${models.join(" or ")}?`
+        : near === undefined
+          ? `there are ${names.join(", ")}`
+          : `did you mean \`${near}/…\`?`;
     return `no provider is called \`${prefix.slice(0, 64)}\`; ${right}`;
   }
   const near = nearest(name, known.names).map((candidate) => `\`${candidate}\``);

@@ -3,7 +3,7 @@
  */
 import { hash } from "node:crypto";
 import type { ChatRequest } from "./chat.ts";
-import { openingText } from "./cache/boundary.ts";
+import { openingText } from "./cache/opening.ts";
 import { GatewayError } from "./errors.ts";
 
 /** The run of exchanges that one piece of work makes. */

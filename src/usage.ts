@@ -68,6 +68,41 @@ export function laterUsage(earlier: Usage, later: Usage): Usage {
   };
 }
 
+/**
+ * What it means that a count did not come with the others: a class of write that nobody spoke of was not billed, and whether a
+ * read was is the provider's to say.
+ */
+export function withAbsent(usage: Usage, absentReadIsZero: boolean): Usage {
+  if (usage.inputUncached === undefined) return usage;
+  return {
+    ...usage,
+    cacheRead: usage.cacheRead ?? (absentReadIsZero ? 0 : undefined),
+    cacheWrite5m: usage.cacheWrite5m ?? 0,
+    cacheWrite1h: usage.cacheWrite1h ?? 0,
+    cacheWriteOther: usage.cacheWriteOther ?? 0,
+  };
+}
+
+/** Whether both that everything is billed by were told. */
+export function isCounted(usage: Usage): boolean {
+  return usage.inputUncached !== undefined && usage.output !== undefined;
+}
+
+/** Counts as upstreams send them may be anything; what is not a count is unknown. */
+export function plausible(usage: Usage): Usage {
+  const count = (value: number | undefined) =>
+    value !== undefined && Number.isSafeInteger(value) && value >= 0 ? value : undefined;
+  return {
+    inputUncached: count(usage.inputUncached),
+    cacheRead: count(usage.cacheRead),
+    cacheWrite5m: count(usage.cacheWrite5m),
+    cacheWrite1h: count(usage.cacheWrite1h),
+    cacheWriteOther: count(usage.cacheWriteOther),
+    output: count(usage.output),
+    reasoning: count(usage.reasoning),
+  };
+}
+
 /** The whole prompt, or `undefined` when even the uncached part is unknown. */
 export function promptTokens(usage: Usage): number | undefined {
   if (usage.inputUncached === undefined) return undefined;
@@ -116,6 +151,18 @@ export function ratesFor(price: Price, prompt: number): Rates {
 /** Dollars per million tokens → picodollars per token, rounded to the nearest integer (exact for every listed price). */
 export function picoUsdPerToken(usdPerMillionTokens: number): PicoUsd {
   return BigInt(Math.round(usdPerMillionTokens * 1_000_000));
+}
+
+/** Against the same prompt with nothing read or written; below zero where writing cost more than reading saved. */
+export function cacheSaving(usage: Usage, price: Price): PicoUsd | undefined {
+  const prompt = promptTokens(usage);
+  const paid = costOf(usage, price);
+  if (prompt === undefined || paid === undefined) return undefined;
+  const plain = costOf(
+    { ...usage, inputUncached: prompt, cacheRead: 0, cacheWrite5m: 0, cacheWrite1h: 0, cacheWriteOther: 0 },
+    price,
+  );
+  return plain === undefined ? undefined : plain - paid;
 }
 
 /** Exact decimal text of an amount in dollars, e.g. "0.000123". For headers and JSON; never parsed back into money. */

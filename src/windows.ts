@@ -4,6 +4,9 @@
  *
  * The window only grows, by powers of two, so that a conversation of any length meets few reloads. It begins anew when nobody has asked
  * for the model for so long that the server has certainly let it go.
+ *
+ * A client that says its own window gets it, and no other call does by that: who asks for a million tokens would make every tenant's
+ * model that large. Other calls go along with it only where it fits them and is no larger than what they would have asked for.
  */
 import type { ChatRequest, JsonObject } from "./chat.ts";
 import type { Candidate } from "./target.ts";
@@ -18,7 +21,9 @@ export interface WindowedCall {
 /** The window of one call. */
 export interface CallWindow {
   readonly tokens: number;
-  /** The server could not load the model with it: the next call asks for the one before. */
+  /** The server answered: it has loaded the model with it. */
+  loaded(): void;
+  /** The server could not load the model with it: the next call asks for the one before, or begins anew. */
   failed(): void;
   /** The server counted more tokens than we did: the next call asks for more. */
   overflowed(): void;
@@ -42,62 +47,91 @@ const OUTPUT_TOKENS_MAX = 8_192;
 const IDLE_MS = 3_600_000;
 const MODELS_MAX = 1_000;
 
-interface Asked {
-  readonly tokens: number;
-  atMs: number;
-}
-
 export function createWindows(): Windows {
-  /** By target; the one that was asked for longest ago first. */
-  const asked = new Map<string, Asked>();
+  /** What is asked for where the request does not say, by target. */
+  const ladder = createMemory();
+  /** What the server has loaded as far as we know, whoever asked for it. */
+  const loaded = createMemory();
 
-  const remember = (name: string, tokens: number, atMs: number): void => {
-    asked.delete(name);
-    asked.set(name, { tokens, atMs });
-    for (const oldest of asked.keys()) {
-      if (asked.size <= MODELS_MAX) break;
-      asked.delete(oldest);
-    }
+  const grow = (name: string, tokens: number, most: number, nowMs: number): void => {
+    loaded.delete(name);
+    ladder.set(name, Math.max(ladder.get(name, nowMs) ?? 0, stepFor(tokens + 1, most)), nowMs);
   };
-  const before = (name: string, nowMs: number): number | undefined => {
-    const last = asked.get(name);
-    return last === undefined || nowMs - last.atMs > IDLE_MS ? undefined : last.tokens;
-  };
-  const remembered = (name: string, tokens: number, most: number, nowMs: number): CallWindow => {
-    const previous = before(name, nowMs);
-    remember(name, tokens, nowMs);
-    // Another call may have asked for another one meanwhile.
-    const isCurrent = () => asked.get(name)?.tokens === tokens;
+  const own = (name: string, tokens: number, nowMs: number): CallWindow => ({
+    ...fixed(tokens),
+    // What is no count the server refuses, or takes for another one.
+    loaded: () => (Number.isSafeInteger(tokens) ? loaded.set(name, tokens, nowMs) : loaded.delete(name)),
+    failed: () => loaded.delete(name),
+  });
+  const auto = (name: string, tokens: number, most: number, nowMs: number): CallWindow => {
+    const previous = ladder.get(name, nowMs);
+    ladder.set(name, tokens, nowMs);
     return {
       tokens,
+      loaded: () => loaded.set(name, tokens, nowMs),
       failed() {
-        if (!isCurrent() || previous === tokens) return;
-        if (previous === undefined) asked.delete(name);
-        else remember(name, previous, nowMs);
+        loaded.delete(name);
+        // Another call may have asked for another one meanwhile.
+        if (ladder.get(name, nowMs) !== tokens) return;
+        // One that was loaded before and cannot be any more is too large by now.
+        if (previous === undefined || previous === tokens) ladder.delete(name);
+        else ladder.set(name, previous, nowMs);
       },
-      overflowed() {
-        if (isCurrent() && tokens < most) remember(name, stepFor(tokens + 1, most), nowMs);
-      },
+      overflowed: () => grow(name, tokens, most, nowMs),
     };
   };
+  /** With what is loaded: the ladder stays where it is. */
+  const along = (name: string, tokens: number, most: number, nowMs: number): CallWindow => ({
+    tokens,
+    loaded: () => loaded.set(name, tokens, nowMs),
+    failed: () => loaded.delete(name),
+    overflowed: () => grow(name, tokens, most, nowMs),
+  });
 
   return {
     ask({ request, candidate, body }, nowMs) {
       const { name, instance, model, record } = candidate.target;
       const { provider, settings } = instance;
-      // What is not a conversation (embeddings) has the window that its model was made with.
-      if (request.onlyHere !== undefined || provider.sizesWindow?.(model, record) !== true) return undefined;
-      const most = record?.contextTokens ?? TOKENS_MAX;
-      const own = provider.windowOf?.(body);
+      // What is not a conversation has the window that its model was made with.
+      if (request.embedding !== undefined || provider.sizesWindow?.(model, record) !== true) return undefined;
+      const said = provider.windowOf?.(body);
+      if (said !== undefined) return own(name, said, nowMs);
       const wanted = settings.contextTokens ?? "auto";
-      if (own !== undefined) return remembered(name, own, most, nowMs);
       if (wanted === "off") return undefined;
       if (wanted !== "auto") return fixed(Math.min(wanted, record?.contextTokens ?? wanted));
+      const most = record?.contextTokens ?? TOKENS_MAX;
       const needed = tokensNeeded(request, candidate);
-      const last = before(name, nowMs);
-      const tokens = last !== undefined && (needed <= last || last >= most) ? last : stepFor(needed, most);
-      return remembered(name, tokens, most, nowMs);
+      const step = Math.min(most, Math.max(ladder.get(name, nowMs) ?? 0, stepFor(needed, most)));
+      const there = loaded.get(name, nowMs);
+      return there !== undefined && needed <= there && there < step
+        ? along(name, there, most, nowMs)
+        : auto(name, step, most, nowMs);
     },
+  };
+}
+
+interface Memory {
+  /** @returns `undefined` for what was said too long ago, too. */
+  get(name: string, nowMs: number): number | undefined;
+  set(name: string, tokens: number, nowMs: number): void;
+  delete(name: string): void;
+}
+
+/** By target, and no more than so many of them: the one that was asked for longest ago goes first. */
+function createMemory(): Memory {
+  const known = new Map<string, { readonly tokens: number; readonly atMs: number }>();
+  return {
+    get(name, nowMs) {
+      const last = known.get(name);
+      return last === undefined || nowMs - last.atMs > IDLE_MS ? undefined : last.tokens;
+    },
+    set(name, tokens, nowMs) {
+      known.delete(name);
+      known.set(name, { tokens, atMs: nowMs });
+      const [oldest] = known.keys();
+      if (known.size > MODELS_MAX && oldest !== undefined) known.delete(oldest);
+    },
+    delete: (name) => void known.delete(name),
   };
 }
 
@@ -112,5 +146,5 @@ function stepFor(tokens: number, most: number): number {
 }
 
 function fixed(tokens: number): CallWindow {
-  return { tokens, failed() {}, overflowed() {} };
+  return { tokens, loaded() {}, failed() {}, overflowed() {} };
 }

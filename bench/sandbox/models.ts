@@ -218,6 +218,7 @@ const KNOWN_MODELS: readonly ModelRecord[] = [
     contextTokens: 256_000,
     aliases: ["mistral-medium-3-5", "mistral-medium-latest"],
   }),
+  model("mistral", "codestral-2508", { ...mistral, contextTokens: 256_000, aliases: ["codestral-latest"] }),
   model("mistral", "mistral-large-latest", { ...mistral, contextTokens: 256_000 }),
   model("vllm", "mistralai/Mistral-Small-4-119B-2603", {
     ...vllm,

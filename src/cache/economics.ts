@@ -39,17 +39,24 @@ export const NEVER = -1e12;
 /** However surely a prefix comes back, its sequence of uses ends some day. */
 const END_MIN = 0.005;
 
-export function continuation(prices: CachePrices, next: Chances): Continuation {
+export function continuation(prices: CachePrices, chances: Chances): Continuation {
   const { saving, shortPremium, longPremium } = prices;
+  const next = ending(chances);
   if (longPremium === undefined) {
-    const short = (next.short * saving) / Math.max(1 - next.short, END_MIN);
+    const short = (next.short * saving) / (1 - next.short);
     return { short, long: 0, dead: Math.max(0, short - shortPremium) };
   }
-  const end = Math.max(1 - next.short - next.later, END_MIN);
+  const end = 1 - next.short - next.later;
   const long = ((next.short + next.later) * saving) / end;
   const dead = Math.max(0, (saving * next.short - shortPremium * (1 - next.short)) / end, long - longPremium);
-  const short = (next.short * saving + next.later * dead) / Math.max(1 - next.short, END_MIN);
+  const short = (next.short * saving + next.later * dead) / (1 - next.short);
   return { short, long, dead };
+}
+
+/** All its chances shrink alike: were one value alone bounded, it would lose against the others. */
+function ending(next: Chances): Chances {
+  const share = (1 - END_MIN) / (next.short + next.later);
+  return share >= 1 ? next : { short: next.short * share, later: next.later * share };
 }
 
 /** What writing it for the short lifetime is worth above leaving it. */

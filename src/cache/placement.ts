@@ -3,7 +3,6 @@ import {
   type CachePrices,
   type Chances,
   type Choice,
-  type Continuation,
   chooseParts,
   continuation,
   longAdvantage,
@@ -25,21 +24,14 @@ export interface Candidate {
   readonly isStatic: boolean;
 }
 
-/** The deepest entry that can be read. */
-export interface Hit {
-  readonly place: number;
-  readonly tokens: number;
-  readonly isLong: boolean;
-  /** The chance that what it has of the short class outlives a pause: nothing behind it lives longer. 1: it has none. */
-  readonly kept: number;
-}
-
 export interface PlacementAsk {
   readonly rules: CacheRules;
   readonly prices: CachePrices;
   /** Deeper than what is read, shallow to deep. */
   readonly candidates: readonly Candidate[];
-  readonly hit: Hit | undefined;
+  readonly hit:
+    | { readonly place: number; readonly tokens: number; readonly isLong: boolean; readonly hasShort: boolean }
+    | undefined;
   /** Tokens up to the deepest border that another request is writing; 0: none is. */
   readonly comingTokens: number;
   /** Of a prompt of this class. */
@@ -82,9 +74,7 @@ export function placeMarks(ask: PlacementAsk): Mark[] {
 function value(ask: PlacementAsk, weights: number[], short: number[], long: number[]): void {
   const { candidates, prices } = ask;
   const general = continuation(prices, ask.later);
-  const kept = ask.rules.isStrict ? (ask.hit?.kept ?? 1) : 1;
-  const mayBeLong = prices.longPremium !== undefined && kept > 0;
-  const generalLong = keptContinuation(prices, ask.later, general, kept);
+  const mayBeLong = prices.longPremium !== undefined && !(ask.rules.isStrict && ask.hit?.hasShort === true);
   let above = ask.hit?.tokens ?? 0;
   for (let index = 0; index < candidates.length; index += 1) {
     const candidate = candidates[index] as Candidate;
@@ -92,8 +82,7 @@ function value(ask: PlacementAsk, weights: number[], short: number[], long: numb
     const after = candidate.isShared ? continuation(prices, next) : general;
     weights[index] = candidate.tokens - above;
     short[index] = shortAdvantage(prices, next, after);
-    const afterLong = candidate.isShared ? keptContinuation(prices, next, after, kept) : generalLong;
-    long[index] = mayBeLong ? longAdvantage(prices, keptChances(next, kept), afterLong) : NEVER;
+    long[index] = mayBeLong ? longAdvantage(prices, next, after) : NEVER;
     above = candidate.tokens;
   }
   // A prefix is used at least as often as what goes on from it.
@@ -107,15 +96,6 @@ function value(ask: PlacementAsk, weights: number[], short: number[], long: numb
     short[index] = -prices.shortPremium;
     long[index] = mayBeLong ? -(prices.longPremium ?? 0) : NEVER;
   }
-}
-
-/** Of a late return, only what finds everything before it alive is any good. */
-function keptChances(next: Chances, kept: number): Chances {
-  return kept === 1 ? next : { short: next.short, later: next.later * kept };
-}
-
-function keptContinuation(prices: CachePrices, next: Chances, after: Continuation, kept: number): Continuation {
-  return kept === 1 ? after : { ...after, long: continuation(prices, keptChances(next, kept)).long };
 }
 
 function ownChances(candidate: Candidate, prior: Chances): Chances {

@@ -6,6 +6,8 @@ import type { TenantSnapshot } from "./tenants.ts";
 export interface PlannedPrompt {
   /** Whose prompt it is. Entries and statistics of one tenant are never another's. */
   readonly tenant: string;
+  /** Where the target keeps its cache apart by a key that prompts carry: this prompt's. */
+  readonly partition?: string;
   /**
    * Two words a place, each covering all that stands before it: equal words are equal prefixes. Two prompts with a common prefix
    * have the same places in it. The plan refers to the arrays until it is settled: they do not change.
@@ -40,6 +42,8 @@ export interface Plan {
   readonly marks: readonly PlannedMark[];
   /** Tokens that these marks will read. */
   readonly predictedRead: number;
+  /** Tokens up to the place that was found in the cache: what will be read, before it is rounded to the provider's steps. */
+  readonly foundTokens: number;
   /** A request in flight is writing more of this prompt than can be read now. */
   readonly hold?: Hold;
 }

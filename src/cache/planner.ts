@@ -71,7 +71,6 @@ interface Course extends Plan, Traveller {
   /** Of the planner when it was made: whether what it found still stands. */
   readonly epoch: number;
   state: "planned" | "sent" | "readable" | "over";
-  /** What was found, before it is rounded to the provider's steps. */
   foundTokens: number;
   /** What it wrote, as border and its generation in turn. */
   readonly written: number[];
@@ -115,7 +114,7 @@ class LearningPlanner implements Planner {
       predictedRead: 0,
       prompt,
       rules,
-      places: saltedPlaces(prompt.hashes, prompt.tokens, prompt.tenant, target),
+      places: saltedPlaces(prompt.hashes, prompt.tokens, prompt.tenant, cacheName(target, prompt.partition)),
       target,
       sentMs: nowMs,
       epoch: this.#epoch,
@@ -228,7 +227,7 @@ class LearningPlanner implements Planner {
               place: this.#tree.depth[hit] as number,
               tokens: hitTokens,
               isLong: this.#mirror.isLong(hit),
-              kept: this.#keptOf(hit, look.hit, nowMs),
+              hasShort: this.#mirror.hasShort(hit),
             },
       comingTokens: Math.max(comingTokens, hitTokens),
       next: chances(promptClass(KINDS[prompt.lastKind], lineage.turn, prompt.promptTokens)),
@@ -236,13 +235,8 @@ class LearningPlanner implements Planner {
       later: chances(TENANT_CLASS),
     });
     course.predictedRead = hitTokens;
+    course.foundTokens = hitTokens;
     if (comingTokens - hitTokens >= HOLD_TOKENS_MIN) course.hold = this.#holdFor(coming, comingTokens - hitTokens);
-  }
-
-  #keptOf(hit: number, hitIndex: number, nowMs: number): number {
-    if (!this.#mirror.hasShort(hit)) return 1;
-    const isShort = (border: number) => this.#mirror.isWhole(border) && !this.#mirror.isLong(border);
-    return this.#trail.keptByOthers(hitIndex, isShort, nowMs);
   }
 
   #chances(hazards: Hazards, finest: number, rules: CacheRules): Chances {
@@ -308,6 +302,7 @@ class LearningPlanner implements Planner {
     const hit = this.#hitOf(course, nowMs);
     const readTokens = hit === NONE ? 0 : (this.#tree.tokens[hit] as number);
     course.predictedRead = readTokens;
+    course.foundTokens = readTokens;
     if (hit !== NONE) this.#refresh(hit, rules, nowMs);
     const readableMs = nowMs + this.#speeds.expectedMs(course.target, prompt.promptTokens - readTokens);
     let under = hit;
@@ -440,14 +435,22 @@ class LearningPlanner implements Planner {
 
   /** More was read than was believed to be there: written before a restart, or by somebody else. */
   #found({ prompt, rules, places, id }: Course, readTokens: number, tolerance: number, nowMs: number): void {
-    let place = prompt.tokens.length - 1;
-    while (place >= 0 && (prompt.tokens[place] as number) > readTokens + tolerance) place -= 1;
-    place = lastMarkable(prompt, place);
-    if (place < 0 || (prompt.tokens[place] as number) < readTokens - tolerance) return;
+    const away = (at: number) => Math.abs((prompt.tokens[at] as number) - readTokens);
+    let place = lastMarkable(prompt, prompt.tokens.length - 1);
+    for (let above = place; above >= 0 && (prompt.tokens[above] as number) >= readTokens - tolerance;) {
+      if (away(above) < away(place)) place = above;
+      above = lastMarkable(prompt, above - 1);
+    }
+    if (place < 0 || away(place) > tolerance) return;
     const border = this.#tree.reveal(places, place);
     if (border === NONE || this.#mirror.isAlive(border, nowMs)) return;
     this.#mirror.set(border, { expiresMs: nowMs + shortMs(rules), isLong: false, under: NONE, writer: id });
   }
+}
+
+/** A target has a cache for each key, where it keeps them apart by one. */
+function cacheName(target: string, partition: string | undefined): string {
+  return partition === undefined ? target : JSON.stringify([target, partition]);
 }
 
 /** A bill that differs by no more than this share of the prompt differs by our estimate of its tokens. */

@@ -17,9 +17,6 @@ const LINEAGE_STEPS_MAX = 16;
 /** A border that changed hands so often is shared. */
 const SHARED_SWITCHES_MIN = 2;
 
-/** The pause over which it matters whether others keep a prefix alive: half of the long lifetime. */
-const PAUSE_SECONDS = 1800;
-
 /** The conversation that a prompt goes on with. */
 export interface Lineage {
   /** 0: a new one. */
@@ -173,23 +170,6 @@ export class Trail {
       isShared: switched + (isKnown ? (visits.switches[border] as number) : 0) >= SHARED_SWITCHES_MIN,
       isStatic,
     };
-  }
-
-  /**
-   * The chance that others keep alive, over a pause of this conversation, what it stands on of the short class.
-   *
-   * @param isShort Whether there is an entry of the short class at a border, with all that it stands on.
-   */
-  keptByOthers(hitIndex: number, isShort: (border: number) => boolean, nowMs: number): number {
-    let kept = 1;
-    for (let index = hitIndex; index >= 0 && kept > 0; index -= 1) {
-      const border = this.path[index] as number;
-      if (!isShort(border)) continue;
-      const isShared = (this.#visits.switches[border] as number) >= SHARED_SWITCHES_MIN;
-      const steadySeconds = nowMs / 1000 - (this.#visits.steadySinceSeconds[border] as number);
-      kept = Math.min(kept, isShared ? steadySeconds / (steadySeconds + PAUSE_SECONDS) : 0);
-    }
-    return kept;
   }
 
   /** The border at this place of the prompt whose path was walked last. */

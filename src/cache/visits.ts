@@ -10,8 +10,6 @@ export class Visits {
   readonly laterPauses: Uint16Array;
   /** How often another conversation took over. */
   readonly switches: Uint8Array;
-  /** Since when, in seconds, no pause was longer than the short lifetime. */
-  readonly steadySinceSeconds: Uint32Array;
   /** The last prompt through here: its conversation, its turn in it, its tokens behind the static prefix, and who waits for its return. */
   readonly conversation: Uint32Array;
   readonly turn: Uint16Array;
@@ -26,7 +24,6 @@ export class Visits {
     this.shortPauses = new Uint16Array(borders);
     this.laterPauses = new Uint16Array(borders);
     this.switches = new Uint8Array(borders);
-    this.steadySinceSeconds = new Uint32Array(borders);
     this.conversation = new Uint32Array(borders);
     this.turn = new Uint16Array(borders);
     this.ownTokens = new Uint32Array(borders);
@@ -47,7 +44,6 @@ export class Visits {
       return;
     }
     this.lastMs[border] = this.lastMs[below] as number;
-    this.steadySinceSeconds[border] = (this.lastMs[below] as number) / 1000;
     this.conversation[border] = this.conversation[below] as number;
     this.turn[border] = this.turn[below] as number;
     this.ownTokens[border] = this.ownTokens[below] as number;
@@ -56,9 +52,7 @@ export class Visits {
 
   /** Counts the pause that this use ends. Nothing is counted at the first use. */
   use(border: number, shortMs: number, longMs: number, conversation: number, nowMs: number): void {
-    const isFirst = this.conversation[border] === 0;
-    if (isFirst || nowMs - (this.lastMs[border] as number) > shortMs) this.steadySinceSeconds[border] = nowMs / 1000;
-    if (!isFirst) {
+    if (this.conversation[border] !== 0) {
       if (this.pauses[border] === VISITS_MAX) this.#halve(border);
       const pauseMs = nowMs - (this.lastMs[border] as number);
       this.pauses[border] = (this.pauses[border] as number) + 1;

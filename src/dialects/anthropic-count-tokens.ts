@@ -9,9 +9,12 @@ import { CountingDecoder } from "./forwarded.ts";
 const NAME = "anthropic-count-tokens";
 const WORD = "Anthropic's token count";
 
+const { placing: _placing, prewarming: _prewarming, ...rest } = anthropicMessages;
+
 export const anthropicCountTokens: Dialect = {
-  ...anthropicMessages,
+  ...rest,
   name: NAME,
+  countsOnly: true,
   readRequest: (body: JsonObject) => ({
     ...anthropicMessages.readRequest(body),
     dialect: NAME,
@@ -23,7 +26,12 @@ export const anthropicCountTokens: Dialect = {
   },
   // It is asked of one model only, whichever generation its words are for.
   refuses: () => false,
-  // Counting is free, and leaves nothing in a cache.
   decoder: () =>
-    new CountingDecoder(() => ({ ...UNKNOWN_USAGE, inputUncached: 0, cacheRead: 0, output: 0, reasoning: 0 })),
+    new CountingDecoder({
+      word: WORD,
+      like: anthropicMessages,
+      // Counting is free, and leaves nothing in a cache.
+      readUsage: () => ({ ...UNKNOWN_USAGE, inputUncached: 0, cacheRead: 0, output: 0, reasoning: 0 }),
+      readContent: (answer) => (typeof answer["input_tokens"] === "number" ? [] : undefined),
+    }),
 };

@@ -42,6 +42,7 @@ class StreamDecoder implements Decoder {
       case "content_block_start":
       case "content_block_delta":
       case "content_block_stop": {
+        this.#message.hear(event["content_block"]);
         const events = this.#blocks.read(event);
         return events ?? this.#message.broken("the provider's stream speaks of a content block that was not begun");
       }
@@ -62,6 +63,7 @@ class StreamDecoder implements Decoder {
 class MessageState {
   readonly #usage = new UsageReader();
   #stopped = false;
+  readonly #files: string[] = [];
   /** Nothing that follows counts: the terminal mark or an error has passed. */
   over = false;
 
@@ -80,6 +82,11 @@ class MessageState {
       default:
         return [];
     }
+  }
+
+  /** A block that begins: the results of the provider's own tools stand in it whole. */
+  hear(block: JsonValue | undefined): void {
+    this.#files.push(...filesIn(block));
   }
 
   /** Complete is what said why it stopped, even if the connection closed before the terminal mark. */
@@ -103,7 +110,7 @@ class MessageState {
   #delta(event: JsonObject): ChatEvent[] {
     const events = this.#usageOf(event);
     const delta = event["delta"];
-    const finish = isObject(delta) ? finishEvent(delta) : undefined;
+    const finish = isObject(delta) ? finishEvent(delta, this.#files) : undefined;
     if (finish === undefined) return events;
     this.#stopped = true;
     return [...events, finish];
@@ -146,6 +153,7 @@ export class MessagesWatcher implements Watcher {
       case "content_block_delta":
         return watchedFrame(bytes, signatureIn(event["delta"]), true);
       case "content_block_start":
+        this.#message.hear(event["content_block"]);
         return { ...watchedFrame(bytes, redactedIn(event["content_block"]), false), ...callIn(event["content_block"]) };
       default:
         return watchedFrame(bytes, this.#message.read(type, event), false);
@@ -218,7 +226,7 @@ class WholeDecoder implements Decoder {
       return [brokenAnswer("the provider's answer is not a message with content")];
     }
     const usage = message["usage"];
-    const finish = finishEvent(message);
+    const finish = finishEvent(message, content.flatMap(filesIn));
     return [
       startOf(message),
       ...wholeBlockEvents(content, text),
@@ -264,8 +272,18 @@ function startOf(message: JsonObject): ChatEvent {
   return { type: "start", ...(id === undefined ? {} : { id }), ...(model === undefined ? {} : { model }) };
 }
 
-/** @param holder Where `stop_reason` and its companions stand: the whole message, or a stream's `delta`. */
-function finishEvent(holder: JsonObject): ChatEvent | undefined {
+/** The files that a tool of the provider's has made. */
+function filesIn(block: JsonValue | undefined): readonly string[] {
+  const result = isObject(block) ? block["content"] : undefined;
+  const made = isObject(result) ? result["content"] : undefined;
+  return isArray(made) ? made.flatMap((output) => (isObject(output) ? (textOf(output["file_id"]) ?? []) : [])) : [];
+}
+
+/**
+ * @param holder Where `stop_reason` and its companions stand: the whole message, or a stream's `delta`.
+ * @param files What was made in it.
+ */
+function finishEvent(holder: JsonObject, files: readonly string[]): ChatEvent | undefined {
   const stopReason = textOf(holder["stop_reason"]);
   if (stopReason === undefined) return undefined;
   const stopSequence = textOf(holder["stop_sequence"]);
@@ -273,11 +291,15 @@ function finishEvent(holder: JsonObject): ChatEvent | undefined {
   const reason = finishOf(stopReason);
   const unknown = reason === "other" ? { stop_reason: stopReason } : undefined;
   const told = details ?? unknown;
+  const { container } = holder;
+  const containerId = isObject(container) ? textOf(container["id"]) : undefined;
+  const made = containerId === undefined ? files : [containerId, ...files];
   return {
     type: "finish",
     reason,
     ...(stopSequence === undefined ? {} : { stopSequence }),
     ...(told === undefined ? {} : { details: told }),
+    ...(made.length === 0 ? {} : { hosted: made }),
   };
 }
 

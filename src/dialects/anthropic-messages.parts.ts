@@ -70,13 +70,17 @@ function readThinking(block: JsonObject, path: string): Part {
   };
 }
 
+/** Who calls is the model as a rule: only code that does it in the model's place is something to tell. */
 function readToolUse(block: JsonObject, path: string): Part {
+  const caller = block["caller"];
+  const isDirect = isObject(caller) && caller["type"] === "direct";
   return {
     type: "tool-call",
     id: requiredId(block, "id", path),
     name: required(block, "name", path),
     arguments: JSON.stringify(block["input"] ?? {}),
-    ...common(block, ["id", "name", "input"]),
+    ...(isDirect ? { envelope: { caller } } : {}),
+    ...common(block, ["id", "name", "input", ...(isDirect ? ["caller"] : [])]),
   };
 }
 

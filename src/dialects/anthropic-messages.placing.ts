@@ -89,11 +89,19 @@ function blockEdits({ path, value }: BlockPlace, placed: readonly Placed[]): rea
   }
   const pieces = partedAt(text, placed);
   if (!isObject(value)) return [aloneParted(path, pieces, whole)];
+  const [only] = pieces;
+  // Where nothing follows, a mark inside the text is one at its end; the client's own is there already.
+  const last = whole ?? (value["cache_control"] === undefined ? pieces.at(-1)?.mark : undefined);
+  if (only !== undefined && pieces.length === 1) {
+    // A text of nothing but the boundary line; an empty one is refused.
+    if (only.text === "" && path[0] === "system") return [{ op: "delete", path }];
+    const edit: Edit = { op: "set", path: [...path, "text"], value: only.text };
+    return last === undefined ? [edit] : [edit, marking(path, last)];
+  }
   return pieces.map(({ text: piece, mark }, index): Edit => {
-    if (index === 0 && pieces.length === 1) return { op: "set", path: [...path, "text"], value: piece };
     const isLast = index === pieces.length - 1;
     // What else the block says, its own mark included, stands at its end.
-    const said = isLast ? { ...value, text: piece, ...marked(whole) } : textBlock({ text: piece, mark });
+    const said = isLast ? { ...value, text: piece, ...marked(last) } : textBlock({ text: piece, mark });
     return index === 0
       ? { op: "set", path, value: said }
       : { op: "insert", path: [...path.slice(0, -1), Number(path.at(-1)) + 1], value: said };

@@ -59,6 +59,7 @@ export function readRequest(body: JsonObject): ChatRequest {
     ...(otherMetadata === undefined ? {} : { metadata: otherMetadata }),
     ...(serviceTier === undefined ? {} : { serviceTier }),
     ...(cache === undefined ? {} : { cache }),
+    ...(hasServers(body["mcp_servers"]) ? { onlyHere: ["MCP servers (mcp_servers)"] } : {}),
     extra: readExtra(body, outputConfig, format),
   };
 }
@@ -99,6 +100,10 @@ function readExtra(
     ...(restOfConfig === undefined ? {} : { output_config: restOfConfig }),
     ...(unreadThinking ? { thinking } : {}),
   };
+}
+
+function hasServers(servers: JsonValue | undefined): boolean {
+  return isArray(servers) && servers.length > 0;
 }
 
 function readModel(value: JsonValue | undefined): string {

@@ -50,6 +50,11 @@ export function writeReasoning(
       if (!off) lose("reasoning", "reasoning");
       return plain;
     case "budget": {
+      // A prompt that is only to be cached: a budget would have to be thought through.
+      if (request.maxOutputTokens === 0 && !off) {
+        lose("reasoning", "reasoning");
+        return plain;
+      }
       const forgot = !off && hasForgottenThought(request);
       if (forgot) lose("reasoning", "reasoning");
       return off || forgot ? { ...plain, thinking: { type: "disabled" } } : budgeted(request, plain, highest, lose);

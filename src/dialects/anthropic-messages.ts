@@ -7,6 +7,7 @@ import type { ModelRecord } from "../model.ts";
 import { MessagesWatcher, messagesDecoder, readError } from "./anthropic-messages.decode.ts";
 import { errorEvent, messagesEncoder, writeError } from "./anthropic-messages.encode.ts";
 import { placing } from "./anthropic-messages.placing.ts";
+import { prewarming } from "./anthropic-messages.prewarming.ts";
 import { readRequest } from "./anthropic-messages.read.ts";
 import { isArray, isObject, NAME } from "./anthropic-messages.words.ts";
 import { writeRequest } from "./anthropic-messages.write.ts";
@@ -21,6 +22,7 @@ export const anthropicMessages: Dialect = {
   writeRequest,
   edits,
   placing,
+  prewarming,
   refuses,
   decoder: messagesDecoder,
   watcher: () => new MessagesWatcher(),

@@ -16,6 +16,7 @@ import type { Markable } from "./anthropic-messages.marks.ts";
 import { refuseMedia, resultBlock, writePart, type Lose } from "./anthropic-messages.write-parts.ts";
 import { isObject, NAME, RAW_INPUT, toolIdOf } from "./anthropic-messages.words.ts";
 import { isKept } from "./exact.ts";
+import { fieldWord } from "./field-words.ts";
 
 export type Block = Markable;
 
@@ -175,7 +176,7 @@ class TurnWriter {
       id,
       name: part.name,
       input: this.#input(part.arguments, path),
-      ...(own ? part.extra : {}),
+      ...(own ? { ...part.envelope, ...part.extra } : {}),
     };
   }
 
@@ -276,7 +277,7 @@ class TurnWriter {
   }
 
   #loseExtra(extra: JsonObject | undefined, path: string): void {
-    for (const key of Object.keys(extra ?? {})) this.#lose("unknown-field", `${path}.${key}`);
+    for (const key of Object.keys(extra ?? {})) this.#lose(fieldWord(key), `${path}.${key}`);
   }
 }
 

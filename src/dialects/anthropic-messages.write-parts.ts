@@ -6,13 +6,14 @@ import { GatewayError } from "../errors.ts";
 import type { Markable } from "./anthropic-messages.marks.ts";
 import { IMAGE_TYPES } from "./anthropic-messages.parts.ts";
 import { NAME } from "./anthropic-messages.words.ts";
+import { fieldWord } from "./field-words.ts";
 
 export type Lose = (field: string, path?: string) => void;
 
 /** @returns `undefined` for what is left out: text without a letter, which the API refuses, and losses. */
 export function writePart(part: Part, dialect: DialectName, path: string, lose: Lose): JsonObject | undefined {
   const own = dialect === NAME ? part.extra : undefined;
-  if (dialect !== NAME) for (const key of Object.keys(part.extra ?? {})) lose("unknown-field", `${path}.${key}`);
+  if (dialect !== NAME) for (const key of Object.keys(part.extra ?? {})) lose(fieldWord(key), `${path}.${key}`);
   switch (part.type) {
     case "text":
       return part.text.trim() === "" ? undefined : { type: "text", text: part.text, ...own };

@@ -4,10 +4,13 @@
 import type { CacheMark, ChatRequest, FunctionTool, JsonObject, JsonValue, Loss, Tool, ToolChoice } from "../chat.ts";
 import { GatewayError } from "../errors.ts";
 import { MARKS_MAX, placeMarks, type Markable } from "./anthropic-messages.marks.ts";
+import { fewestTokens } from "./anthropic-messages.prewarming.ts";
 import { writeReasoning, type ReasoningFields } from "./anthropic-messages.reasoning.ts";
 import { writeTurns, type Block } from "./anthropic-messages.turns.ts";
 import { NAME } from "./anthropic-messages.words.ts";
 import type { WriteOptions } from "./dialect.ts";
+import { fieldWord } from "./field-words.ts";
+import { JSON_INSTRUCTION } from "./json-object.ts";
 import { saysNothing } from "./refused.ts";
 
 /** The cap on output where the client gave none, as this dialect needs one: enough for a long answer of any model. */
@@ -35,11 +38,14 @@ export function writeRequest(request: ChatRequest, options: WriteOptions, losses
   placeMarks([...tools, ...system, ...turns.messages.flatMap((turn) => turn.content)], request.cache, MARKS_MAX, lose);
   loseUnsayable(request, lose);
   const outputConfig = { ...reasoning.outputConfig, ...format.outputConfig };
+  const fewest = fewestTokens({ output_config: outputConfig, tool_choice: choice.value });
+  if (reasoning.maxTokens < fewest) lose("max_tokens", "max_tokens");
+  const maxTokens = Math.max(reasoning.maxTokens, fewest);
   const stop = writeStop(request, lose);
   const own = request.dialect === NAME ? request.extra : {};
   return {
     model: options.model,
-    max_tokens: reasoning.maxTokens,
+    max_tokens: maxTokens,
     ...(system.length === 0 ? {} : { system: system.map(wire) }),
     messages: turns.messages.map((turn) => ({ role: turn.role, content: turn.content.map(wire), ...turn.extra })),
     ...(tools.length === 0 ? {} : { tools: tools.map(wire) }),
@@ -112,7 +118,7 @@ function isForeign(tool: Tool): boolean {
 
 function functionValue(tool: FunctionTool, dialect: string, lose: Lose): JsonObject {
   const own = dialect === NAME;
-  if (!own) for (const key of Object.keys(tool.extra ?? {})) lose("unknown-field", `tools.${key}`);
+  if (!own) for (const key of Object.keys(tool.extra ?? {})) lose(fieldWord(key), `tools.${key}`);
   return {
     name: tool.name,
     ...(tool.description === undefined ? {} : { description: tool.description }),
@@ -187,7 +193,7 @@ function writeFormat({ responseFormat }: ChatRequest, lose: Lose): WrittenFormat
     return { outputConfig: {}, instruction: undefined };
   if (responseFormat.type === "json-object") {
     lose("json_object", "response_format");
-    return { outputConfig: {}, instruction: "Respond with one JSON object only." };
+    return { outputConfig: {}, instruction: JSON_INSTRUCTION };
   }
   if (responseFormat.description !== undefined) lose("response_format.description", "response_format");
   const schema = responseFormat.strict === false ? responseFormat.schema : closedSchema(responseFormat.schema);
@@ -289,5 +295,5 @@ function loseUnsayable(request: ChatRequest, lose: Lose): void {
   if (request.promptCacheKey !== undefined) lose("prompt_cache_key", "prompt_cache_key");
   if (request.choices !== undefined && request.choices > 1) lose("n", "n");
   if (request.logprobs !== undefined) lose("logprobs", "logprobs");
-  if (request.dialect !== NAME) for (const key of Object.keys(request.extra)) lose("unknown-field", key);
+  if (request.dialect !== NAME) for (const key of Object.keys(request.extra)) lose(fieldWord(key), key);
 }

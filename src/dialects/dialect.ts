@@ -6,6 +6,7 @@ import type { AnswerError, ChatEvent, ChatRequest, DialectName, JsonObject, Loss
 import type { Edit } from "../edit.ts";
 import type { GatewayError } from "../errors.ts";
 import type { CacheContract, ModelRecord } from "../model.ts";
+import type { Remembering } from "./remembering.ts";
 
 export interface Dialect {
   readonly name: DialectName;
@@ -39,13 +40,29 @@ export interface Dialect {
   /**
    * The edits that place the client's own bytes at their cache boundary. Absent: the dialect cannot say any of it.
    */
-  placing?(body: JsonObject, request: ChatRequest, placement: CachePlacement): Placing;
+  readonly placing?: (body: JsonObject, request: ChatRequest, placement: CachePlacement) => Placing;
+
+  /**
+   * The edits by which a client's body asks for nothing to be generated, so that its prompt is only written to the cache; where there
+   * is no word for that, for the least there is. The answer is wanted whole. Absent: the dialect is not for chat.
+   */
+  readonly prewarming?: (body: JsonObject) => readonly Edit[];
+
+  /** Whether a prompt is only counted, and leaves nothing in a cache. Absent: no. */
+  readonly countsOnly?: boolean;
 
   /** Whether servers of this dialect keep their answers, so that a later request can name one by its id. Absent: no. */
   readonly keepsAnswers?: boolean;
 
-  /** Reads an answer into events. `stream` says which of the two forms is expected. */
-  decoder(stream: boolean): Decoder;
+  /** How its clients name answers that the gateway itself remembers. Absent: they name none. */
+  readonly remembering?: Remembering;
+
+  /**
+   * Reads an answer into events. `stream` says which of the two forms is expected.
+   *
+   * @param request What it is the answer to, where only that tells whether it is one.
+   */
+  decoder(stream: boolean, request?: ChatRequest): Decoder;
 
   /** Cuts a streamed answer at its event borders and reports only what the meter needs; the bytes are not changed. */
   watcher(): Watcher;
@@ -116,8 +133,12 @@ export interface EncodeOptions {
   readonly id: string;
   /** Seconds since the epoch, for dialects that stamp their answers. */
   readonly createdSeconds: number;
+  /** Told the whole answer, which will be found by its id; absent: it will not. */
+  readonly remember?: (answer: JsonObject) => void;
   /** Whole nanoseconds since the call arrived, never falling, for dialects that tell durations; absent: they tell none. */
   readonly elapsedNs?: () => number;
+  /** Our count of the prompt, where clients insist on one and the upstream has none. */
+  readonly estimatedPromptTokens?: number;
 }
 
 /**

@@ -1,14 +1,18 @@
 /** Embeddings, as those who give them have in common: texts in, a vector for each out. */
-import type { ChatEvent, ChatRequest, DialectName, EmbeddingWish, JsonObject, JsonValue, Loss } from "../chat.ts";
+import type { ChatRequest, DialectName, EmbeddingWish, JsonObject, JsonValue, Loss } from "../chat.ts";
 import { promptTokens } from "../usage.ts";
-import type { Dialect, EncodeOptions, Encoder, WriteOptions } from "./dialect.ts";
-import { forwardedDialect, type ForwardedOptions } from "./forwarded.ts";
+import type { Decoder, Dialect, EncodeOptions, Encoder, WriteOptions } from "./dialect.ts";
+import { fieldWord } from "./field-words.ts";
+import { CountingDecoder, forwardedDialect, type ForwardedOptions } from "./forwarded.ts";
+import { cutVectors, inBase64, inNumbers, isBase64, withVectors, type CutAnswer, type VectorText } from "./vectors.ts";
 
 /** What is said in one of these can be said in the others, as long as texts are given and numbers asked for. */
 const SPOKEN: readonly DialectName[] = ["openai-embeddings", "ollama-embed"];
 
 export interface EmbeddingAnswer {
-  readonly vectors: readonly (readonly number[])[];
+  /** A mark for each. */
+  readonly vectors: readonly JsonValue[];
+  /** `undefined`: the server did not count them. */
   readonly promptTokens: number | undefined;
 }
 
@@ -17,23 +21,29 @@ export interface EmbeddingForm extends Pick<ForwardedOptions, "name" | "like" | 
   /** Fields that the wish has read, or that say nothing: any other one is a loss elsewhere. */
   readonly known: readonly string[];
   readonly write: (texts: readonly string[], wish: EmbeddingWish, model: string) => JsonObject;
-  /** The vectors as they stand in an answer, in the texts' order. */
-  readonly readVectors: (answer: JsonObject) => readonly JsonValue[] | undefined;
+  /** What stands in an answer for each vector, in the texts' order; `undefined`: nobody can say which is whose. */
+  readonly readVectors: (answer: JsonObject) => readonly (JsonValue | undefined)[] | undefined;
   readonly writeAnswer: (answer: EmbeddingAnswer, options: EncodeOptions) => JsonObject;
 }
 
 export function embeddingDialect(form: EmbeddingForm): Dialect {
   const { name, like, input, readUsage } = form;
-  const readContent = (answer: JsonObject): readonly ChatEvent[] => {
-    const vectors = form.readVectors(answer);
-    return vectors === undefined ? [] : [{ type: "opaque", kind: VECTORS, value: vectors }];
-  };
-  const forwarded = forwardedDialect({ name, word: "embeddings", like, input, streams: false, readUsage, readContent });
+  const forwarded = forwardedDialect({
+    name,
+    word: WORD,
+    ability: "embeddings",
+    like,
+    input,
+    streams: false,
+    readUsage,
+    readContent: () => undefined,
+  });
   return {
     ...forwarded,
     readRequest(body) {
       const request = forwarded.readRequest(body);
-      const wish = form.readWish(body);
+      const inputs = inputsIn(body[input.field]);
+      const wish = { ...form.readWish(body), ...(inputs === undefined ? {} : { inputs }) };
       const known = new Set(["model", input.field, ...form.known]);
       const extra = Object.fromEntries(Object.entries(body).filter(([key]) => !known.has(key)));
       const word = onlyHere(body[input.field], wish);
@@ -42,12 +52,23 @@ export function embeddingDialect(form: EmbeddingForm): Dialect {
         : { ...request, embedding: wish, onlyHere: [word], extra };
     },
     writeRequest: (request, options, losses) => written(form, request, options, losses),
+    decoder: (_stream, request) => decoder(form, request),
     encoder: (options) => encoder(form, options),
   };
 }
 
+const WORD = "embeddings";
 /** An opaque event's kind: no chat has a word for it. */
 const VECTORS = "vectors";
+
+/** How many vectors are to come. Of no text, and of what is neither text nor tokens, only the server can tell. */
+function inputsIn(input: JsonValue | undefined): number | undefined {
+  if (typeof input === "string") return input === "" ? undefined : 1;
+  if (!Array.isArray(input)) return undefined;
+  const items = input as readonly JsonValue[];
+  if (items.every((one) => typeof one === "number")) return 1;
+  return items.every((one) => typeof one === "string" || Array.isArray(one)) ? items.length : undefined;
+}
 
 /** What no other one can be asked for. */
 function onlyHere(input: JsonValue | undefined, { dtype }: EmbeddingWish): string | undefined {
@@ -58,7 +79,7 @@ function onlyHere(input: JsonValue | undefined, { dtype }: EmbeddingWish): strin
 
 function written(form: EmbeddingForm, request: ChatRequest, { model }: WriteOptions, losses: Loss[]): JsonObject {
   for (const [field, value] of Object.entries(request.extra)) {
-    if (value !== null) losses.push({ field: LOSSES[field] ?? "unknown-field", path: field });
+    if (value !== null) losses.push({ field: fieldWord(field), path: field });
   }
   const texts = request.messages.flatMap(({ parts }) =>
     parts.flatMap((part) => (part.type === "text" ? part.text : [])),
@@ -66,37 +87,48 @@ function written(form: EmbeddingForm, request: ChatRequest, { model }: WriteOpti
   return form.write(texts, request.embedding ?? { base64: false }, model);
 }
 
-/** Words for what has one in other dialects' losses, too. */
-const LOSSES: Readonly<Record<string, string>> = { user: "user", metadata: "metadata" };
+/** Vectors as many as texts, each of numbers, or in the form that was asked for: anything else is no answer. */
+function decoder({ like, readUsage, readVectors, name }: EmbeddingForm, request: ChatRequest | undefined): Decoder {
+  const { inputs, base64 = false, dtype } = request?.embedding ?? {};
+  // What is written anew is written in the client's form, whichever it came in.
+  const takesBase64 = base64 || dtype !== undefined || request?.dialect !== name;
+  let vectorIn: CutAnswer["vector"] = () => undefined;
+  return new CountingDecoder({
+    word: WORD,
+    like,
+    readUsage,
+    parse(bytes) {
+      const found = cutVectors(bytes);
+      if (found !== undefined) vectorIn = found.vector;
+      return found?.answer;
+    },
+    readContent(answer) {
+      const vectors = readVectors(answer)?.map((value) => vectorIn(value));
+      if (vectors === undefined || (inputs !== undefined && vectors.length !== inputs)) return undefined;
+      const good = vectors.filter((one) => one !== undefined);
+      const isGood = (vector: VectorText) =>
+        isBase64(vector) ? takesBase64 : inputs === undefined || vector !== NO_NUMBERS;
+      if (good.length < vectors.length || !good.every(isGood)) return undefined;
+      return [{ type: "opaque", kind: VECTORS, value: good }];
+    },
+  });
+}
+
+const NO_NUMBERS = "[]";
 
 /** A whole answer: there are no streams of it. */
 function encoder(form: EmbeddingForm, options: EncodeOptions): Encoder {
-  let vectors: readonly (readonly number[])[] = [];
+  let vectors: readonly VectorText[] = [];
   let tokens: number | undefined;
   return {
     push(event) {
       if (event.type === "opaque" && event.kind === VECTORS)
-        vectors = (event.value as readonly JsonValue[]).map(numbersIn);
+        vectors = (event.value as readonly VectorText[]).map(options.wantsBase64 === true ? inBase64 : inNumbers);
       else if (event.type === "usage") tokens = promptTokens(event.usage);
       return "";
     },
-    end: () => JSON.stringify(form.writeAnswer({ vectors, promptTokens: tokens }, options)),
+    end: () => withVectors((marks) => form.writeAnswer({ vectors: marks, promptTokens: tokens }, options), vectors),
   };
-}
-
-const FLOAT_BYTES = 4;
-
-function numbersIn(vector: JsonValue): readonly number[] {
-  if (typeof vector !== "string") return vector as readonly number[];
-  const bytes = Buffer.from(vector, "base64");
-  return Array.from({ length: Math.floor(bytes.length / FLOAT_BYTES) }, (_, at) => bytes.readFloatLE(at * FLOAT_BYTES));
-}
-
-/** Numbers of 32 bits, the lowest byte first. */
-export function base64Of(vector: readonly number[]): string {
-  const bytes = Buffer.alloc(vector.length * FLOAT_BYTES);
-  vector.forEach((number, at) => bytes.writeFloatLE(number, at * FLOAT_BYTES));
-  return bytes.toString("base64");
 }
 
 /** A count of dimensions; what is none is the server's to refuse. */

@@ -7,6 +7,7 @@
 import type { ChatEvent, ChatRequest, DialectName, JsonObject, JsonValue } from "../chat.ts";
 import type { Edit } from "../edit.ts";
 import { GatewayError } from "../errors.ts";
+import type { Ability } from "../model.ts";
 import type { Usage } from "../usage.ts";
 import type { Decoder, Dialect, Encoder, Watcher } from "./dialect.ts";
 
@@ -14,6 +15,8 @@ export interface ForwardedOptions {
   readonly name: DialectName;
   /** What it is, in words for an error ("embeddings"). */
   readonly word: string;
+  /** What a model must be for it; absent: any that converses. */
+  readonly ability?: Ability;
   /** The dialect whose errors and streams it shares. */
   readonly like: Dialect;
   /** The field that must be there, and what it may be. */
@@ -22,21 +25,23 @@ export interface ForwardedOptions {
   readonly streams: boolean;
   /** From the whole answer. */
   readonly readUsage: (answer: JsonObject) => Usage;
-  /** What of it can be told in another dialect; absent: nothing. */
-  readonly readContent?: (answer: JsonObject) => readonly ChatEvent[];
+  /** What of the answer can be told in another dialect; `undefined`: it does not have what was asked for. */
+  readonly readContent: WholeForm["readContent"];
 }
 
 export function forwardedDialect(options: ForwardedOptions): Dialect {
   const { name, like } = options;
+  // What it is like has a prompt and an answer: neither is there to be cached or to be left out.
+  const { placing: _placing, prewarming: _prewarming, ...rest } = like;
   return {
-    ...like,
+    ...rest,
     name,
     readRequest: (body) => readRequest(body, options),
     writeRequest: () => {
       throw onlyForwarded(options);
     },
     edits: (body, edit) => (options.streams ? like.edits(body, edit) : renamed(body, edit.model)),
-    decoder: (stream) => (stream ? like.decoder(true) : new CountingDecoder(options.readUsage, options.readContent)),
+    decoder: (stream) => (stream ? like.decoder(true) : new CountingDecoder(options)),
     watcher: (): Watcher => like.watcher(),
     encoder: (): Encoder => {
       throw onlyForwarded(options);
@@ -69,6 +74,7 @@ function readRequest(body: JsonObject, options: ForwardedOptions): ChatRequest {
     tools: [],
     ...(typeof body["max_tokens"] === "number" ? { maxOutputTokens: body["max_tokens"] } : {}),
     onlyHere: [options.word],
+    ...(options.ability === undefined ? {} : { abilities: [options.ability] }),
     extra: {},
   };
 }
@@ -91,15 +97,19 @@ function textsIn(input: JsonValue): string[] {
   return items.flatMap(textsIn);
 }
 
-/** A whole answer: whatever it holds is passed on, and what it used is read. */
+/** How a whole answer is read. */
+export interface WholeForm extends Pick<ForwardedOptions, "word" | "like" | "readUsage"> {
+  readonly parse?: (bytes: Buffer) => JsonObject | undefined;
+  readonly readContent: (answer: JsonObject) => readonly ChatEvent[] | undefined;
+}
+
+/** A whole answer: what was asked for is passed on as it is, and what it used is read; anything else is an error. */
 export class CountingDecoder implements Decoder {
   readonly #chunks: Uint8Array[] = [];
-  readonly #readUsage: ForwardedOptions["readUsage"];
-  readonly #readContent: NonNullable<ForwardedOptions["readContent"]>;
+  readonly #form: WholeForm;
 
-  constructor(readUsage: ForwardedOptions["readUsage"], readContent: ForwardedOptions["readContent"] = () => []) {
-    this.#readUsage = readUsage;
-    this.#readContent = readContent;
+  constructor(form: WholeForm) {
+    this.#form = form;
   }
 
   push(bytes: Uint8Array): ChatEvent[] {
@@ -108,15 +118,17 @@ export class CountingDecoder implements Decoder {
   }
 
   end(): ChatEvent[] {
-    const answer = objectIn(Buffer.concat(this.#chunks));
-    if (answer === undefined) {
-      return [{ type: "error", error: { status: 502, message: "the provider's answer is not JSON", ours: true } }];
-    }
+    const { parse = objectIn, readContent, readUsage } = this.#form;
+    const answer = parse(Buffer.concat(this.#chunks));
+    if (answer === undefined) return [broken("the provider's answer is not JSON")];
+    const usage: ChatEvent = { type: "usage", usage: readUsage(answer) };
+    const content = saysError(answer) ? undefined : readContent(answer);
+    if (content === undefined) return [usage, errorIn(answer, this.#form)];
     const model = answer["model"];
     return [
       { type: "start", ...(typeof model === "string" ? { model } : {}) },
-      ...this.#readContent(answer),
-      { type: "usage", usage: this.#readUsage(answer) },
+      ...content,
+      usage,
       { type: "finish", reason: "stop" },
       { type: "done" },
     ];
@@ -130,4 +142,22 @@ function objectIn(bytes: Buffer): JsonObject | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Servers, and proxies before them, put errors under a status of 200, too: in any of these forms. */
+function saysError({ error, object, type }: JsonObject): boolean {
+  const isTold = typeof error === "string" ? error !== "" : error !== undefined && error !== null;
+  return isTold || object === "error" || type === "error";
+}
+
+/** What went wrong, in the words of its own dialect's errors where the answer has some. */
+function errorIn(answer: JsonObject, { like, word }: WholeForm): ChatEvent {
+  const decoder = like.decoder(false);
+  const events = [...decoder.push(Buffer.from(JSON.stringify(answer))), ...decoder.end()];
+  const told = events.find((event) => event.type === "error");
+  return told === undefined || told.error.ours === true ? broken(`the provider's answer has no ${word}`) : told;
+}
+
+function broken(message: string): ChatEvent {
+  return { type: "error", error: { status: 502, message, ours: true } };
 }

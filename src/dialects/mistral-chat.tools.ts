@@ -3,6 +3,7 @@
  */
 import type { ChatRequest, FunctionTool, JsonObject, Tool } from "../chat.ts";
 import { GatewayError } from "../errors.ts";
+import { fieldWord } from "./field-words.ts";
 import { NAME } from "./mistral-chat.words.ts";
 import type { Lose } from "./mistral-chat.write-parts.ts";
 import { isObject } from "./openai-chat.words.ts";
@@ -37,7 +38,7 @@ export function isHostedElsewhere({ tools }: ChatRequest, name: string): boolean
 const NO_PARAMETERS: JsonObject = { type: "object", properties: {} };
 
 function functionTool(tool: FunctionTool, own: boolean, lose: Lose): JsonObject {
-  if (!own) for (const key of Object.keys(tool.extra ?? {})) lose("unknown-field", `tools.${key}`);
+  if (!own) for (const key of Object.keys(tool.extra ?? {})) lose(fieldWord(key), `tools.${key}`);
   const { function: inner, ...outer } = own ? (tool.extra ?? {}) : {};
   return {
     type: "function",

@@ -13,6 +13,7 @@ import { NAME } from "./mistral-chat.words.ts";
 import { writeRequest } from "./mistral-chat.write.ts";
 import { readError } from "./openai-chat.errors.ts";
 import { keyPlacing } from "./openai-chat.placing.ts";
+import { shortest } from "./openai-chat.prewarming.ts";
 import { isArray, isObject } from "./openai-chat.words.ts";
 import { isForeignSeal } from "./seal.ts";
 import { SSE_CONTENT_TYPE } from "./sse.ts";
@@ -24,6 +25,7 @@ export const mistralChat: Dialect = {
   writeRequest,
   edits,
   placing: keyPlacing,
+  prewarming: () => shortest("max_tokens"),
   decoder: mistralDecoder,
   watcher: mistralWatcher,
   encoder: mistralEncoder,

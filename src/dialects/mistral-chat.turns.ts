@@ -2,6 +2,7 @@
  * Writes messages: every call answered right behind the message that made it, and nothing where the API lets nothing stand.
  */
 import type { AssistantMessage, ChatRequest, JsonObject, JsonValue, Message, Part, ToolResultPart } from "../chat.ts";
+import { fieldWord } from "./field-words.ts";
 import { ownExtra, refuseMedia, writePart, type PartContext } from "./mistral-chat.write-parts.ts";
 import { idOfNine, NAME } from "./mistral-chat.words.ts";
 
@@ -210,7 +211,7 @@ class TurnWriter {
 
   #extra({ extra, envelope }: Message, path: string): JsonObject {
     if (this.#own) return { ...extra, ...envelope };
-    for (const key of Object.keys(extra ?? {})) this.#context.lose("unknown-field", `${path}.${key}`);
+    for (const key of Object.keys(extra ?? {})) this.#context.lose(fieldWord(key), `${path}.${key}`);
     return {};
   }
 }

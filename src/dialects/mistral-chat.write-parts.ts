@@ -12,6 +12,7 @@ import type {
   ReasoningPart,
 } from "../chat.ts";
 import { GatewayError } from "../errors.ts";
+import { fieldWord } from "./field-words.ts";
 import { isOwnSeal, NAME } from "./mistral-chat.words.ts";
 import { isArray, isObject } from "./openai-chat.words.ts";
 
@@ -64,7 +65,7 @@ function chunkOf(part: Part, path: string, context: PartContext): JsonObject | u
 export function ownExtra(part: Part, path: string, { dialect, lose }: PartContext): JsonObject {
   if (part.extra === undefined) return {};
   if (dialect === NAME) return part.extra;
-  for (const key of Object.keys(part.extra)) lose("unknown-field", `${path}.${key}`);
+  for (const key of Object.keys(part.extra)) lose(fieldWord(key), `${path}.${key}`);
   return {};
 }
 

@@ -5,6 +5,8 @@
 import type { ChatRequest, JsonObject, Loss, ToolChoice } from "../chat.ts";
 import type { ModelRecord } from "../model.ts";
 import type { WriteOptions } from "./dialect.ts";
+import { fieldWord } from "./field-words.ts";
+import { withJsonWord } from "./json-object.ts";
 import { isHostedElsewhere, writeTools } from "./mistral-chat.tools.ts";
 import { writeMessages } from "./mistral-chat.turns.ts";
 import { NAME } from "./mistral-chat.words.ts";
@@ -14,17 +16,18 @@ import { writeEffort } from "./openai-chat.reasoning.ts";
 import { schemaFormat } from "./openai-chat.schema.ts";
 import { saysNothing } from "./refused.ts";
 
-export function writeRequest(request: ChatRequest, options: WriteOptions, losses: Loss[]): JsonObject {
+export function writeRequest(said: ChatRequest, options: WriteOptions, losses: Loss[]): JsonObject {
   const { record } = options;
   // On the lane of its own dialect this is the provider's to say.
-  if (request.messages.length === 0) {
+  if (said.messages.length === 0) {
     throw saysNothing();
   }
   const lose = (field: string, path?: string) => void losses.push(path === undefined ? { field } : { field, path });
-  const own = request.dialect === NAME;
+  const own = said.dialect === NAME;
+  const request = own ? said : withJsonWord(said, losses);
   const tools = writeTools(request, lose);
   const thinks = record !== undefined && record.reasoning.kind !== "none";
-  if (!own) for (const key of Object.keys(request.extra)) lose("unknown-field", key);
+  if (!own) for (const key of Object.keys(request.extra)) lose(fieldWord(key), key);
   return {
     model: options.model,
     messages: writeMessages(request, record?.prefill ?? true, { dialect: request.dialect, thinks, lose }),

@@ -4,6 +4,7 @@
 import type { ChatRequest, FunctionTool, JsonObject, JsonValue, Tool, ToolChoice } from "../chat.ts";
 import { GatewayError } from "../errors.ts";
 
+import { fieldWord } from "./field-words.ts";
 import { isArray, isObject, isOwn, NAME, textOf, without } from "./ollama-chat.words.ts";
 import { invalid, told } from "./refused.ts";
 
@@ -91,7 +92,7 @@ function writeTool(tool: Tool, { dialect }: ChatRequest, lose: Lose): JsonObject
 }
 
 function functionTool(tool: FunctionTool, own: boolean, lose: Lose): JsonObject {
-  if (!own) for (const key of Object.keys(tool.extra ?? {})) lose("unknown-field", `tools.${key}`);
+  if (!own) for (const key of Object.keys(tool.extra ?? {})) lose(fieldWord(key), `tools.${key}`);
   if (!own && tool.strict === true) lose("strict", `tools ${tool.name.slice(0, 64)}`);
   const { function: inner, ...outer } = own ? (tool.extra ?? {}) : {};
   return {

@@ -13,17 +13,28 @@ import { errorEvent, readError, writeError } from "./ollama-chat.errors.ts";
 import { readPrompt, writePrompt } from "./ollama-chat.generate.ts";
 import { NDJSON_CONTENT_TYPE } from "./ndjson.ts";
 import { CHAT_LINE, GENERATE_LINE, type LineForm } from "./ollama-chat.line.ts";
+import { promptPlacing } from "./ollama-chat.placing.ts";
+import { prewarming } from "./ollama-chat.prewarming.ts";
 import { readRequest } from "./ollama-chat.read.ts";
 import { OllamaWatcher } from "./ollama-chat.watch.ts";
 import { GENERATE_NAME, NAME } from "./ollama-chat.words.ts";
 import { writeRequest } from "./ollama-chat.write.ts";
+import { keyPlacing } from "./openai-chat.placing.ts";
 
-export const ollamaChat: Dialect = { name: NAME, readRequest, writeRequest, ...answersAs(CHAT_LINE) };
+export const ollamaChat: Dialect = {
+  name: NAME,
+  readRequest,
+  writeRequest,
+  // Messages are where the older API has them.
+  placing: keyPlacing,
+  ...answersAs(CHAT_LINE),
+};
 
 export const ollamaGenerate: Dialect = {
   name: GENERATE_NAME,
   readRequest: readPrompt,
   writeRequest: writePrompt,
+  placing: promptPlacing,
   ...answersAs(GENERATE_LINE),
 };
 
@@ -31,6 +42,7 @@ function answersAs(form: LineForm): Omit<Dialect, "name" | "readRequest" | "writ
   return {
     streamContentType: NDJSON_CONTENT_TYPE,
     edits,
+    prewarming,
     decoder: (stream) => ollamaDecoder(form, stream),
     watcher: () => new OllamaWatcher(form),
     encoder: (options, losses) => ollamaEncoder(form, options, losses),

@@ -13,6 +13,7 @@ import type {
 } from "../chat.ts";
 import { jsonDeeperThan } from "../json-scan.ts";
 import { isKept } from "./exact.ts";
+import { fieldWord } from "./field-words.ts";
 import { MESSAGE_KIND } from "./ollama-chat.messages.ts";
 import { PartWriter, type Lose } from "./ollama-chat.write-parts.ts";
 import { isObject, isOwn, madeId, parsed, RAW_ARGUMENTS } from "./ollama-chat.words.ts";
@@ -148,7 +149,7 @@ class MessageWriter {
 
   #extra(extra: JsonObject | undefined, path: string): JsonObject {
     if (extra === undefined || this.#own) return extra ?? {};
-    for (const key of Object.keys(extra)) this.#lose("unknown-field", `${path}.${key}`);
+    for (const key of Object.keys(extra)) this.#lose(fieldWord(key), `${path}.${key}`);
     return {};
   }
 }

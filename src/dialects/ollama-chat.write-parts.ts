@@ -3,6 +3,7 @@
  */
 import type { DocumentPart, ImagePart, JsonObject, Part } from "../chat.ts";
 import { GatewayError } from "../errors.ts";
+import { fieldWord } from "./field-words.ts";
 import { SOUND_FORMATS, writeMedia } from "./ollama-chat.media.ts";
 import { NAME } from "./ollama-chat.words.ts";
 
@@ -28,7 +29,7 @@ export class PartWriter {
       const where = `${path}.content[${at}]`;
       const text = this.#textOf(part, images, where);
       if (text !== undefined) texts.push(text);
-      if (!this.#own) for (const key of unsaidIn(part)) this.#lose("unknown-field", `${where}.${key}`);
+      if (!this.#own) for (const key of unsaidIn(part)) this.#lose(fieldWord(key), `${where}.${key}`);
     }
     if (texts.length === 0 && images.length === 0) return undefined;
     // As the server itself joins what stands in one role.

@@ -4,6 +4,7 @@
 import type { ChatRequest, JsonObject, Loss } from "../chat.ts";
 import { GatewayError } from "../errors.ts";
 import type { WriteOptions } from "./dialect.ts";
+import { fieldWord } from "./field-words.ts";
 import { writeOptions } from "./ollama-chat.options.ts";
 import { writeThink } from "./ollama-chat.think.ts";
 import { writeTools } from "./ollama-chat.tools.ts";
@@ -101,5 +102,5 @@ function loseUnsayable(request: ChatRequest, lose: Lose): void {
   if (metadata !== undefined && Object.keys(metadata).length > 0) lose("metadata", "metadata");
   if (serviceTier !== undefined && !USUAL_TIERS.has(serviceTier)) lose("service_tier", "service_tier");
   if (choices !== undefined && choices > 1) lose("n", "n");
-  if (!isOwn(request.dialect)) for (const key of Object.keys(request.extra)) lose("unknown-field", key);
+  if (!isOwn(request.dialect)) for (const key of Object.keys(request.extra)) lose(fieldWord(key), key);
 }

@@ -45,8 +45,8 @@ export const ollamaEmbeddings: Dialect = embeddingDialect({
   readWish: () => ({ base64: false }),
   known: [],
   write: ([prompt = ""], _wish, model) => ({ model, prompt }),
-  readVectors: ({ embedding }) => (Array.isArray(embedding) ? [embedding] : undefined),
-  writeAnswer: ({ vectors }) => ({ embedding: vectors[0] ?? [] }),
+  readVectors: ({ embedding }) => (embedding === undefined ? undefined : [embedding]),
+  writeAnswer: ({ vectors: [embedding = []] }) => ({ embedding }),
 });
 
 function readUsage({ prompt_eval_count: prompt }: JsonObject): Usage {

@@ -23,9 +23,27 @@ export function placing(body: JsonObject, _request: ChatRequest, placement: Cach
   return placingOf(body, contents, "text", placement);
 }
 
-/** The key alone: where nothing is marked. */
-export function keyPlacing(body: JsonObject, _request: ChatRequest, placement: CachePlacement): Placing {
-  return { edits: wholePlacing(body, placement), unplaced: placement.placed };
+/** Where nothing is marked: the key, and what the client's boundary line parts. */
+export function keyPlacing(body: JsonObject, request: ChatRequest, placement: CachePlacement): Placing {
+  const messages = isArray(body["messages"]) ? body["messages"] : [];
+  const wire = messages.flatMap((message, at): readonly Content[] =>
+    isObject(message) && /^(?:system|developer)$/i.test(String(message["role"]))
+      ? [{ path: ["messages", at, "content"], value: message["content"], isResult: false }]
+      : [],
+  );
+  const systems = request.messages.flatMap(({ role }, at) => (role === "system" ? [at] : []));
+  const contents: (Content | undefined)[] = request.messages.map(() => undefined);
+  // Messages that the reading does not take for the same: then no place is certain.
+  if (systems.length === wire.length) for (const [index, at] of systems.entries()) contents[at] = wire[index];
+  return placingOf(body, contents, "text", { ...placement, anew: false });
+}
+
+/** A text that can be nothing but a text: the boundary line is left out, and nothing is marked. */
+export function plainEdits(path: Path, text: string, placed: readonly Placed[]): readonly Edit[] {
+  const said = partedAt(text, placed)
+    .map((piece) => piece.text)
+    .join("");
+  return said === text ? [] : [{ op: "set", path, value: said }];
 }
 
 /** What one message says to the model. */
@@ -34,22 +52,26 @@ export interface Content {
   readonly value: JsonValue | undefined;
   /** A tool's result is one part of the reading, whatever it holds. */
   readonly isResult: boolean;
+  /** Whether it can be nothing but a text, so that nothing in it is marked. */
+  readonly isPlain?: boolean;
 }
 
 /** What is said of the request as a whole. */
 function wholePlacing(body: JsonObject, { key, marksOnly, style }: CachePlacement): readonly Edit[] {
-  const isSaid = body["prompt_cache_options"] !== undefined && body["prompt_cache_options"] !== null;
+  const options = body["prompt_cache_options"];
+  const isSaid = isObject(options) && options["mode"] !== undefined;
+  const edit: Edit = isObject(options)
+    ? { op: "set", path: ["prompt_cache_options", "mode"], value: MARKS_ONLY["mode"] }
+    : { op: "set", path: ["prompt_cache_options"], value: MARKS_ONLY };
   return [
     ...(key === undefined || typeof body["prompt_cache_key"] === "string"
       ? []
       : [{ op: "set", path: ["prompt_cache_key"], value: key } as const]),
-    ...(marksOnly && style === "prompt_cache_breakpoint" && !isSaid
-      ? [{ op: "set", path: ["prompt_cache_options"], value: MARKS_ONLY } as const]
-      : []),
+    ...(marksOnly && style === "prompt_cache_breakpoint" && !isSaid ? [edit] : []),
   ];
 }
 
-export const MARKS_ONLY: JsonObject = { mode: "explicit" };
+export const MARKS_ONLY = { mode: "explicit" } as const;
 
 /** @param contents By the reading's message. @param textType What a text part is called. */
 export function placingOf(
@@ -65,7 +87,10 @@ export function placingOf(
   for (const [message, here] of byMessage) {
     const content = contents[message];
     if (content === undefined) unplaced.push(...here);
-    else edits.push(...messageEdits(content, here, { textType, style, anew }));
+    else if (content.isPlain === true) {
+      unplaced.push(...here.filter(({ mark }) => mark !== undefined));
+      if (typeof content.value === "string") edits.push(...plainEdits(content.path, content.value, here));
+    } else edits.push(...messageEdits(content, here, { textType, style, anew }));
   }
   return { edits, unplaced };
 }
@@ -106,14 +131,16 @@ function aloneEdits(path: Path, text: string, placed: readonly Placed[], wire: W
 }
 
 function partEdits(path: Path, part: JsonObject, placed: readonly Placed[], wire: Wire): readonly Edit[] {
-  const whole = wholeMark(placed);
   const { text } = part;
+  const pieces = typeof text === "string" ? partedAt(text, placed) : [];
+  const isOwn = wire.style !== undefined && part[wire.style] !== undefined;
+  // Where nothing follows, a mark inside the text is one at its end; the client's own is there already.
+  const whole = wholeMark(placed) ?? (isOwn ? undefined : pieces.at(-1)?.mark);
   const marking: readonly Edit[] =
     whole === undefined || wire.style === undefined
       ? []
       : [{ op: "set", path: [...path, wire.style], value: wireMark(whole, wire.style) }];
   if (typeof text !== "string" || placed.every(({ spot }) => spot.kind !== "text")) return marking;
-  const pieces = partedAt(text, placed);
   if (pieces.length === 1) return [{ op: "set", path: [...path, "text"], value: pieces[0]?.text ?? "" }, ...marking];
   const behind = [...path.slice(0, -1), Number(path.at(-1)) + 1];
   return pieces.map((piece, at): Edit => {

@@ -1,7 +1,8 @@
 /**
  * Reads a Chat Completions request. Tolerant of what it does not know, plain about what cannot be.
  */
-import type { ChatRequest, JsonObject, JsonValue, ResponseFormat, ToolChoice } from "../chat.ts";
+import type { ChatRequest, JsonObject, JsonValue, ResponseFormat, Tool, ToolChoice } from "../chat.ts";
+import type { Ability } from "../model.ts";
 import { defined, isBoolean, isCount, isNumber, isString, member, optional } from "./openai-chat.fields.ts";
 import { readMessages } from "./openai-chat.messages.ts";
 
@@ -18,6 +19,8 @@ export function readRequest(body: JsonObject): ChatRequest {
   const user = optional(body, "user", "text", isString);
   const safetyIdentifier = optional(body, "safety_identifier", "text", isString);
   const effort = optional(body, "reasoning_effort", "text", isString);
+  const tools = [...readTools(body["tools"]), ...readFunctions(body["functions"])];
+  const abilities = abilitiesOf(body, tools);
   const streamOptions = optional(body, "stream_options", "an object", isObject);
   return {
     dialect: NAME,
@@ -25,7 +28,7 @@ export function readRequest(body: JsonObject): ChatRequest {
     stream: optional(body, "stream", "true or false", isBoolean) ?? false,
     wantsStreamUsage: streamOptions?.["include_usage"] === true,
     messages: readMessages(body["messages"]),
-    tools: [...readTools(body["tools"]), ...readFunctions(body["functions"])],
+    tools,
     ...defined({
       toolChoice,
       parallelToolCalls: optional(body, "parallel_tool_calls", "true or false", isBoolean),
@@ -47,6 +50,7 @@ export function readRequest(body: JsonObject): ChatRequest {
       promptCacheKey: optional(body, "prompt_cache_key", "text", isString),
       choices: optional(body, "n", "a whole number", isCount),
       logprobs: logprobs ? defined({ top: topLogprobs }) : undefined,
+      abilities: abilities.length === 0 ? undefined : abilities,
     }),
     extra: {
       ...without(body, READ_FIELDS),
@@ -151,4 +155,15 @@ function readSchema(held: JsonValue | undefined): ResponseFormat {
       description: textOf(held["description"]),
     }),
   };
+}
+
+/** What only some models do, and what the client would miss in the answer or wait for in vain. */
+function abilitiesOf(body: JsonObject, tools: readonly Tool[]): readonly Ability[] {
+  const { modalities } = body;
+  const isHeard = isArray(modalities) ? modalities.includes("audio") : isObject(body["audio"]);
+  return [
+    ...(isHeard ? ["audio-output" as const] : []),
+    ...(isObject(body["web_search_options"]) ? ["web-search-options" as const] : []),
+    ...(tools.some((tool) => tool.type === "opaque" && tool.kind === "custom") ? ["custom-tools" as const] : []),
+  ];
 }

@@ -31,14 +31,14 @@ export function writeEffort(
   if (record === undefined || record.reasoning.kind === "none") return { said, thinks: false };
   const effective = said ?? record.reasoning.defaultEffort;
   if (!callsFunctions || !record.chatToolsNeedEffortNone) return { said, thinks: effective !== "none" };
-  if (effective !== "none" && said !== undefined) lose("reasoning", "reasoning");
+  // Without a word it would have thought as much as is its default.
+  if (effective !== "none" && effective !== undefined && !isOff(request)) lose("reasoning_effort", "reasoning");
   return { said: "none", thinks: false };
 }
 
 function wished(request: ChatRequest, record: ModelRecord | undefined, own: boolean, lose: Lose): string | undefined {
   const wish = request.reasoning;
   if (wish === undefined) return undefined;
-  const isOff = wish.enabled === false || (wish.effort === "none" && wish.enabled !== true);
   if (record === undefined) {
     // What an unknown model makes of effort nobody knows: only who speaks this dialect may have meant this one.
     if (own) return wish.effort;
@@ -47,10 +47,10 @@ function wished(request: ChatRequest, record: ModelRecord | undefined, own: bool
   }
   const { efforts } = record.reasoning;
   if (efforts.length === 0) {
-    if (!isOff) lose("reasoning", "reasoning");
+    if (!isOff(request)) lose("reasoning", "reasoning");
     return undefined;
   }
-  if (isOff) {
+  if (isOff(request)) {
     if (!efforts.includes("none")) lose("reasoning", "reasoning");
     return efforts[0];
   }
@@ -59,6 +59,10 @@ function wished(request: ChatRequest, record: ModelRecord | undefined, own: bool
     efforts,
     lose,
   );
+}
+
+function isOff({ reasoning }: ChatRequest): boolean {
+  return reasoning?.enabled === false || (reasoning?.effort === "none" && reasoning.enabled !== true);
 }
 
 /** Thinking tokens as the word that is worth about as many. */

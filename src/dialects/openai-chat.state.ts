@@ -14,6 +14,7 @@ export class StreamState {
   #begun = false;
   #finished = false;
   #id = "";
+  #said: string | undefined;
   /** Nothing that follows counts: the terminal mark or an error has passed. */
   over = false;
 
@@ -44,6 +45,7 @@ export class StreamState {
    * @param hasCalls Whether the answer called tools: then it stopped for them, even where the server calls it a plain stop.
    */
   finish(choice: JsonObject, hasCalls: () => boolean): ChatEvent[] {
+    this.#said ??= saidId(deltaOf(choice));
     const word = finishWord(choice);
     if (word === undefined || this.#finished) return [];
     if (FAILED_FINISHES.has(word)) {
@@ -51,7 +53,7 @@ export class StreamState {
       return [failedFinish(choice, word)];
     }
     this.#finished = true;
-    return [finishEvent(choice, word, hasCalls())];
+    return [finishEvent(choice, word, hasCalls(), this.#said)];
   }
 
   error(event: JsonObject): ChatEvent[] {
@@ -113,13 +115,28 @@ export function finishWord(choice: JsonObject): string | undefined {
   return word === "" ? undefined : word;
 }
 
-export function finishEvent(choice: JsonObject, word: string, hasCalls: boolean): ChatEvent {
+/** @param said The id of what was said aloud (`saidId`). */
+export function finishEvent(
+  choice: JsonObject,
+  word: string,
+  hasCalls: boolean,
+  said: string | undefined = saidId(deltaOf(choice)),
+): ChatEvent {
   const reason = finishOf(word);
+  const hosted = said === undefined ? {} : { hosted: [said] };
   // vLLM says which sequence it was; a number is a token of the model's own.
   const stopSequence = textOf(choice["stop_reason"]);
-  if (reason === "stop" && hasCalls) return { type: "finish", reason: "tool-calls" };
-  if (reason === "stop" && stopSequence !== undefined) return { type: "finish", reason: "stop-sequence", stopSequence };
-  return { type: "finish", reason, ...(reason === "other" ? { details: { finish_reason: word } } : {}) };
+  if (reason === "stop" && hasCalls) return { type: "finish", reason: "tool-calls", ...hosted };
+  if (reason === "stop" && stopSequence !== undefined)
+    return { type: "finish", reason: "stop-sequence", stopSequence, ...hosted };
+  return { type: "finish", reason, ...(reason === "other" ? { details: { finish_reason: word } } : {}), ...hosted };
+}
+
+/** What was said aloud is named by its id in later turns. */
+function saidId(delta: JsonObject | undefined): string | undefined {
+  const audio = delta?.["audio"];
+  const id = isObject(audio) ? textOf(audio["id"]) : undefined;
+  return id === "" ? undefined : id;
 }
 
 /** OpenAI's clients take such a finish for the end of an answer that is complete. */

@@ -11,6 +11,7 @@ import { chatDecoder } from "./openai-chat.decode.ts";
 import { chatEncoder } from "./openai-chat.encode.ts";
 import { errorEvent, readChatError, writeError } from "./openai-chat.errors.ts";
 import { placing } from "./openai-chat.placing.ts";
+import { prewarming } from "./openai-chat.prewarming.ts";
 import { readRequest } from "./openai-chat.read.ts";
 import { ChatWatcher } from "./openai-chat.watch.ts";
 import { isObject, NAME } from "./openai-chat.words.ts";
@@ -24,6 +25,7 @@ export const openaiChat: Dialect = {
   writeRequest,
   edits,
   placing,
+  prewarming,
   decoder: chatDecoder,
   watcher: () => new ChatWatcher(),
   encoder: chatEncoder,

@@ -12,6 +12,7 @@ import type {
   ToolCallPart,
   ToolResultPart,
 } from "../chat.ts";
+import { fieldWord } from "./field-words.ts";
 import { writeDetail } from "./openai-chat.details.ts";
 import { ownExtra, refuseMedia, textContent, writePart, type Content, type Lose } from "./openai-chat.write-parts.ts";
 import { isObject, madeId, NAME } from "./openai-chat.words.ts";
@@ -245,7 +246,7 @@ class TurnWriter {
   #extra(message: Message, path: string): JsonObject {
     if (message.extra === undefined) return {};
     if (this.#request.dialect === NAME) return message.extra;
-    for (const key of Object.keys(message.extra)) this.#lose("unknown-field", `${path}.${key}`);
+    for (const key of Object.keys(message.extra)) this.#lose(fieldWord(key), `${path}.${key}`);
     return {};
   }
 }

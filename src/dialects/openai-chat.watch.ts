@@ -64,12 +64,12 @@ const EMPTY = new Uint8Array(0);
 const NO_EVENTS: readonly ChatEvent[] = [];
 
 /**
- * What has to be read: a finish, usage or an error that is not null, what seals reasoning, and what is no chunk. Inside a JSON
+ * What has to be read: a finish, usage or an error that is not null, what seals reasoning or names what is said aloud, and what is no chunk. Inside a JSON
  * string quotes are escaped, so a key with its quotes bare is a key of the chunk. One expression, as each further search would
  * cost a fifth of what parsing does.
  */
 const TELLING =
-  /"(?:finish_reason|usage|error)"\s*:\s*(?!\s|null)|"(?:signature|reasoning\.encrypted|message|detail)"|"object"\s*:\s*"error"/;
+  /"(?:finish_reason|usage|error)"\s*:\s*(?!\s|null)|"(?:signature|reasoning\.encrypted|audio|message|detail)"|"object"\s*:\s*"error"/;
 /** The same, and the first call: it decides what a plain stop means. Calls that are `null` or an empty list are none. */
 const TELLING_OR_CALLING = new RegExp(`${TELLING.source}|"tool_calls"\\s*:\\s*\\[\\s*\\{|"function_call"\\s*:\\s*\\{`);
 

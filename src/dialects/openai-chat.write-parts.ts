@@ -3,6 +3,7 @@
  */
 import type { CacheMark, DialectName, DocumentPart, ImagePart, JsonObject, MediaSource, Part } from "../chat.ts";
 import { GatewayError } from "../errors.ts";
+import { fieldWord } from "./field-words.ts";
 import { isObject, NAME } from "./openai-chat.words.ts";
 
 export type Lose = (field: string, path?: string) => void;
@@ -65,7 +66,7 @@ function partValue(part: Part, dialect: DialectName, path: string, lose: Lose): 
 export function ownExtra(part: Part, dialect: DialectName, path: string, lose: Lose): JsonObject {
   if (part.extra === undefined || part.type === "reasoning" || part.type === "opaque") return {};
   if (dialect === NAME) return part.extra;
-  for (const key of Object.keys(part.extra)) lose("unknown-field", `${path}.${key}`);
+  for (const key of Object.keys(part.extra)) lose(fieldWord(key), `${path}.${key}`);
   return {};
 }
 

@@ -7,6 +7,8 @@ import type { ChatRequest, FunctionTool, JsonObject, Loss, Tool, ToolChoice } fr
 import { GatewayError } from "../errors.ts";
 import type { ModelRecord } from "../model.ts";
 import type { WriteOptions } from "./dialect.ts";
+import { fieldWord } from "./field-words.ts";
+import { withJsonWord } from "./json-object.ts";
 import { markWriter, takesKey, writeMarksOnly } from "./openai-chat.marks.ts";
 import { writeEffort } from "./openai-chat.reasoning.ts";
 import { schemaFormat, takesStrict } from "./openai-chat.schema.ts";
@@ -14,20 +16,21 @@ import { wireTurn, writeTurns } from "./openai-chat.turns.ts";
 import { isObject, NAME } from "./openai-chat.words.ts";
 import { saysNothing } from "./refused.ts";
 
-export function writeRequest(request: ChatRequest, options: WriteOptions, losses: Loss[]): JsonObject {
+export function writeRequest(said: ChatRequest, options: WriteOptions, losses: Loss[]): JsonObject {
   const { record } = options;
   // On the lane of its own dialect this is the provider's to say.
-  if (request.messages.length === 0) {
+  if (said.messages.length === 0) {
     throw saysNothing();
   }
   const lose = (field: string, path?: string) => void losses.push(path === undefined ? { field } : { field, path });
-  const own = request.dialect === NAME;
+  const own = said.dialect === NAME;
+  const request = own ? said : withJsonWord(said, losses);
   const tools = writeTools(request, lose);
   const turns = writeTurns(request, record?.prefill ?? false, lose);
   const callsFunctions = request.tools.some((tool) => tool.type === "function");
   const effort = writeEffort(request, record, { own, callsFunctions }, lose);
   const extra = own ? request.extra : {};
-  if (!own) for (const key of Object.keys(request.extra)) lose("unknown-field", key);
+  if (!own) for (const key of Object.keys(request.extra)) lose(fieldWord(key), key);
   const wire = markWriter(
     turns.flatMap((turn) => (turn.role === "assistant" ? [] : turn.content)),
     record,
@@ -90,7 +93,7 @@ function writeTools({ tools, dialect }: ChatRequest, lose: Lose): JsonObject[] {
 
 function functionTool(tool: FunctionTool, dialect: string, lose: Lose): JsonObject {
   const own = dialect === NAME;
-  if (!own) for (const key of Object.keys(tool.extra ?? {})) lose("unknown-field", `tools.${key}`);
+  if (!own) for (const key of Object.keys(tool.extra ?? {})) lose(fieldWord(key), `tools.${key}`);
   const { function: inner, ...outer } = own ? (tool.extra ?? {}) : {};
   const strict = own || tool.strict !== true || takesStrict(tool.parameters ?? {}) ? tool.strict : undefined;
   if (strict !== tool.strict) lose("strict", `tools ${tool.name.slice(0, 64)}`);

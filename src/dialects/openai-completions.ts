@@ -1,5 +1,5 @@
 /** Text completion (`POST /v1/completions`), OpenAI's legacy and what self-hosted servers still have; and Mistral's in the middle. */
-import type { JsonObject } from "../chat.ts";
+import type { ChatEvent, JsonObject } from "../chat.ts";
 import { UNKNOWN_USAGE, type Usage } from "../usage.ts";
 import type { Dialect } from "./dialect.ts";
 import { forwardedDialect } from "./forwarded.ts";
@@ -11,21 +11,30 @@ import { isInput } from "./openai-embeddings.ts";
 export const openaiCompletions: Dialect = forwardedDialect({
   name: "openai-completions",
   word: "text completions",
+  ability: "text-completions",
   like: openaiChat,
   input: { field: "prompt", words: "a string, or a list of strings or tokens", isFit: isInput },
   streams: true,
   readUsage,
+  readContent,
 });
 
 /** `POST /v1/fim/completions`: the text between a `prompt` and a `suffix`. */
 export const mistralFim: Dialect = forwardedDialect({
   name: "mistral-fim",
   word: "completions in the middle (FIM)",
+  ability: "fill-in-the-middle",
   like: mistralChat,
   input: { field: "prompt", words: "a string", isFit: (value) => typeof value === "string" },
   streams: true,
   readUsage,
+  readContent,
 });
+
+/** Nothing of it has a word elsewhere. */
+function readContent({ choices }: JsonObject): readonly ChatEvent[] | undefined {
+  return Array.isArray(choices) && choices.length > 0 ? [] : undefined;
+}
 
 function readUsage(answer: JsonObject): Usage {
   const usage = usageIn(answer);

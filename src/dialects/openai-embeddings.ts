@@ -2,10 +2,11 @@
 import type { JsonObject, JsonValue } from "../chat.ts";
 import { UNKNOWN_USAGE, type Usage } from "../usage.ts";
 import type { Dialect } from "./dialect.ts";
-import { base64Of, countIn, embeddingDialect } from "./embeddings.ts";
+import { countIn, embeddingDialect } from "./embeddings.ts";
 import { mistralChat } from "./mistral-chat.ts";
 import { openaiChat } from "./openai-chat.ts";
 import { usageIn, UsageReader } from "./openai-chat.usage.ts";
+import { isObject } from "./openai-chat.words.ts";
 
 export const openaiEmbeddings: Dialect = embeddingDialect({
   name: "openai-embeddings",
@@ -30,19 +31,29 @@ export const openaiEmbeddings: Dialect = embeddingDialect({
     ...(dimensions === undefined ? {} : { dimensions }),
   }),
   readVectors({ data }) {
-    return Array.isArray(data) ? (data as readonly JsonObject[]).map((one) => one["embedding"] ?? []) : undefined;
+    return Array.isArray(data) ? inOrder(data) : undefined;
   },
-  writeAnswer: ({ vectors, promptTokens = 0 }, { model, wantsBase64 }) => ({
-    object: "list",
-    data: vectors.map((vector, index) => ({
-      object: "embedding",
-      index,
-      embedding: wantsBase64 === true ? base64Of(vector) : vector,
-    })),
-    model,
-    usage: { prompt_tokens: promptTokens, total_tokens: promptTokens },
-  }),
+  writeAnswer({ vectors, promptTokens }, { model, estimatedPromptTokens }) {
+    // Its clients take a number for granted.
+    const tokens = promptTokens ?? estimatedPromptTokens ?? 0;
+    return {
+      object: "list",
+      data: vectors.map((embedding, index) => ({ object: "embedding", index, embedding })),
+      model,
+      usage: { prompt_tokens: tokens, total_tokens: tokens },
+    };
+  },
 });
+
+/** By what each says of its place. Servers that say nothing, or the same of all, give them in the texts' order. */
+function inOrder(data: readonly JsonValue[]): readonly (JsonValue | undefined)[] | undefined {
+  const items = data.filter(isObject);
+  if (items.length < data.length) return undefined;
+  const places = items.map(({ index }) => index ?? undefined);
+  if (new Set(places).size <= 1) return items.map(({ embedding }) => embedding);
+  const ordered = items.map((_, at) => items[places.indexOf(at)]);
+  return ordered.includes(undefined) ? undefined : ordered.map((item) => item?.["embedding"]);
+}
 
 /** The same at Mistral's surface, whose clients know errors in Mistral's form. */
 export const mistralEmbeddings: Dialect = {

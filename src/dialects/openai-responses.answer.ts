@@ -99,28 +99,34 @@ export class Answer {
 
   /** The response as it is at its beginning. */
   beginning(): JsonObject {
-    return { ...this.#head("in_progress", null), output: [], ...TAIL, usage: null };
+    return { ...this.#head("in_progress", null), output: [], ...TAIL, store: this.#isRemembered, usage: null };
   }
 
   /** The response at its end. */
   whole(): JsonObject {
     const detail = this.#detail();
     if (this.#finish?.reason === "paused") this.#lose("finish_reason", "paused");
-    return {
+    const whole = {
       ...this.#head(
         detail === undefined ? "completed" : "incomplete",
         detail === undefined ? null : { reason: detail },
       ),
       output: this.output,
       ...TAIL,
+      store: this.#isRemembered,
       usage: writeUsage(this.usage),
     };
+    this.#options.remember?.(whole);
+    return whole;
+  }
+
+  get #isRemembered(): boolean {
+    return this.#options.remember !== undefined;
   }
 
   #head(status: string, details: JsonObject | null): JsonObject {
-    const said = this.#start?.id;
     return {
-      id: responseId(said?.startsWith("resp_") === true ? said : this.#options.id),
+      id: this.#id(),
       object: "response",
       created_at: this.#start?.createdSeconds ?? this.#options.createdSeconds,
       status,
@@ -130,6 +136,13 @@ export class Answer {
       max_output_tokens: null,
       model: this.#start?.model ?? this.#options.model,
     };
+  }
+
+  /** What is remembered here has a name of our own, by which nobody else is asked for it. */
+  #id(): string {
+    const said = this.#start?.id;
+    const isTheirs = said?.startsWith("resp_") === true && this.#options.remember === undefined;
+    return isTheirs ? said : responseId(this.#options.id);
   }
 
   /** Why the answer is not whole; a refusal that can be read is. */
@@ -298,12 +311,11 @@ export class Answer {
   }
 }
 
-/** What clients' types have and the answer's way back does not know: the request's own settings. Nothing is stored. */
+/** What clients' types have and the answer's way back does not know: the request's own settings. */
 const TAIL: JsonObject = {
   parallel_tool_calls: true,
   previous_response_id: null,
   reasoning: { effort: null, summary: null },
-  store: false,
   temperature: null,
   text: { format: { type: "text" } },
   tool_choice: "auto",

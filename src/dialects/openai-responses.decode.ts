@@ -8,7 +8,7 @@ import { brokenAnswer, DONE, parsed } from "./openai-chat.state.ts";
 import { isArray, isObject, textOf } from "./openai-chat.words.ts";
 import { failureOf } from "./openai-responses.errors.ts";
 import { OutputReader } from "./openai-responses.output.ts";
-import { ending, itemsOf, OPENING, startOf, StreamState, TERMINAL } from "./openai-responses.state.ts";
+import { ending, itemsOf, OPENING, startOf, StreamState, TERMINAL, usageIn } from "./openai-responses.state.ts";
 import { SseSplitter, type SseFrame } from "./sse.ts";
 
 export function responsesDecoder(stream: boolean): Decoder {
@@ -41,9 +41,9 @@ class StreamDecoder implements Decoder {
       return this.#state.end();
     }
     if (OPENING.has(type)) {
-      this.#state.open(event);
+      const begun = this.#state.open(event);
       this.#answerId = textOf(responseOf(event)["id"]) ?? this.#answerId;
-      return [];
+      return begun;
     }
     return TERMINAL.has(type) ? this.#close(type, event) : this.#item(type, event);
   }
@@ -97,7 +97,7 @@ class WholeDecoder implements Decoder {
       if (isError(response)) return [{ type: "error", error: errorOf(response, undefined) }];
       return [brokenAnswer("the provider's answer has no output")];
     }
-    if (response["status"] === "failed") return [{ type: "error", error: failureOf(response) }];
+    if (response["status"] === "failed") return [...usageIn(response), { type: "error", error: failureOf(response) }];
     const output = new OutputReader(() => textOf(response["id"]) ?? "");
     return [
       startOf(response),

@@ -5,6 +5,7 @@ import type { AnswerError, JsonObject, JsonValue } from "../chat.ts";
 import type { GatewayError } from "../errors.ts";
 import { errorBody, errorOf, writeError } from "./openai-chat.errors.ts";
 import { isObject, textOf } from "./openai-chat.words.ts";
+import { MADE_ANSWER } from "./openai-responses.words.ts";
 
 /** What a failed response says of its failure. Its codes are of its own, most of them about what was asked for. */
 export function failureOf(response: JsonObject): AnswerError {
@@ -69,9 +70,7 @@ export function frame({ type, ...members }: WireEvent, number: number): string {
   return `event: ${type}\ndata: ${JSON.stringify({ type, sequence_number: number, ...members })}\n\n`;
 }
 
-const ID_BEGINNING = "resp_";
-
-/** The id of an answer that is written here. */
+/** The id of an answer that is written here, from the exchange's. */
 export function responseId(id: string): string {
-  return id.startsWith(ID_BEGINNING) ? id : `${ID_BEGINNING}${id.replaceAll(/[^a-zA-Z0-9_-]/g, "_").slice(0, 64)}`;
+  return MADE_ANSWER + id.replaceAll(/[^a-zA-Z0-9_-]/g, "_").slice(0, 64);
 }

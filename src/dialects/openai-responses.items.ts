@@ -5,7 +5,7 @@ import type { JsonObject, JsonValue, Message, Part, ReasoningPart } from "../cha
 import { required } from "./openai-chat.parts.ts";
 import { isArray, isObject, textOf, without } from "./openai-chat.words.ts";
 import { KIND_CHARACTERS_MAX, readContent } from "./openai-responses.parts.ts";
-import { NAME } from "./openai-responses.words.ts";
+import { isMadeId, isMadeThought, NAME } from "./openai-responses.words.ts";
 import { heldSeal } from "./seal.ts";
 import { invalid, told, toldWord } from "./refused.ts";
 
@@ -187,7 +187,8 @@ function readReasoning(item: JsonObject): ReasoningPart {
     text,
     ...sealed,
     ...(sealed.issuer === NAME && id !== undefined ? { sealId: id } : {}),
-    ...enveloped(without(item, ["type", "encrypted_content"])),
+    // An id that was made here leads to nobody.
+    ...enveloped(without(item, ["type", "encrypted_content", ...(isMadeThought(item) ? ["id"] : [])])),
   };
 }
 
@@ -206,10 +207,11 @@ function textsIn(parts: JsonValue | undefined): string {
 /** Between the parts of a summary, as clients show them. */
 export const PARAGRAPH = "\n\n";
 
+/** An id that was made here is nobody's to be told. */
 function idOf(item: JsonObject): JsonObject {
   const id = textOf(item["id"]);
   const status = textOf(item["status"]);
-  return { ...(id === undefined ? {} : { id }), ...(status === undefined ? {} : { status }) };
+  return { ...(id === undefined || isMadeId(id) ? {} : { id }), ...(status === undefined ? {} : { status }) };
 }
 
 function enveloped(envelope: JsonObject | undefined): { readonly envelope?: JsonObject } {

@@ -12,13 +12,21 @@ export function placing(body: JsonObject, request: ChatRequest, placement: Cache
  * The content of each message of the reading that may bear marks. What the assistant said is several items here and bears none; all
  * other messages are one item each, but for the instructions, which bear none either.
  */
-function contentsOf({ input }: JsonObject, { messages }: ChatRequest): readonly (Content | undefined)[] {
-  const said = isArray(input) ? input.flatMap(contentOf) : [];
+function contentsOf(
+  { input, instructions: text }: JsonObject,
+  { messages }: ChatRequest,
+): readonly (Content | undefined)[] {
+  // A text in the place of items is the user's only message.
+  const alone: readonly Content[] =
+    typeof input === "string" ? [{ path: ["input"], value: input, isResult: false, isPlain: true }] : [];
+  const said = isArray(input) ? input.flatMap(contentOf) : alone;
   const others = messages.flatMap(({ role }, at) => (role === "assistant" ? [] : [at]));
   const instructions = others.length - said.length;
   const contents: (Content | undefined)[] = messages.map(() => undefined);
   // Items that the reading does not take for a message of their own: then no place is certain.
   if (instructions < 0 || instructions > 1) return contents;
+  if (instructions === 1)
+    contents[others[0] as number] = { path: ["instructions"], value: text, isResult: false, isPlain: true };
   for (const [index, content] of said.entries()) contents[others[instructions + index] as number] = content;
   return contents;
 }

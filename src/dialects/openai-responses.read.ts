@@ -138,7 +138,7 @@ const STATE_FIELDS: Readonly<Record<string, string>> = {
 };
 /** Items likewise; or without which the rest would mean something else. */
 const STATE_ITEMS: Readonly<Record<string, string>> = {
-  // The `ai` package sends these unless it is told otherwise: the remedy belongs to the word.
+  // Those that the gateway remembers itself stand whole in the body by now.
   item_reference: "an item kept at the provider (item_reference, which clients send whole under `store: false`)",
   compaction: "a compacted conversation",
   compaction_trigger: "compaction",

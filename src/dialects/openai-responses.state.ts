@@ -25,8 +25,10 @@ export class StreamState {
   /** Nothing that follows counts: the terminal event or an error has passed. */
   over = false;
 
-  open(event: JsonObject): void {
+  /** What goes on in the background has begun with its first event: it is worked on, and billed, from there on. */
+  open(event: JsonObject): ChatEvent[] {
     if (isObject(event["response"])) this.#opening = event["response"];
+    return this.#opening["background"] === true ? this.start() : [];
   }
 
   /** The answer's beginning, once, with the first event that says anything. */
@@ -78,17 +80,22 @@ export function startOf(response: JsonObject): ChatEvent {
     ...(id === "" ? {} : { id }),
     ...(model === "" ? {} : { model }),
     ...(typeof created === "number" && Number.isSafeInteger(created) && created > 0 ? { createdSeconds: created } : {}),
+    ...(response["background"] === true ? { inBackground: true } : {}),
   };
 }
 
 /** What stands behind an answer's items, whole or streamed. */
 export function ending(response: JsonObject, hasCalls: boolean): ChatEvent[] {
-  const usage = response["usage"];
   return [
-    ...(isObject(usage) ? [{ type: "usage", usage: readUsage(usage) } as const] : []),
-    { ...finishEvent(response, hasCalls), ...keptOf(response) },
+    ...usageIn(response),
+    { ...finishEvent(response, hasCalls), ...keptOf(response), ...hostedOf(response) },
     { type: "done" },
   ];
+}
+
+export function usageIn(response: JsonObject): ChatEvent[] {
+  const usage = response["usage"];
+  return isObject(usage) ? [{ type: "usage", usage: readUsage(usage) }] : [];
 }
 
 /** Items that are remembered of one answer: the first ones. */
@@ -98,6 +105,12 @@ function keptOf(response: JsonObject): { readonly kept?: readonly string[] } {
   if (response["store"] !== true) return {};
   const ids = itemsOf(response).flatMap((item) => textOf(item["id"]) ?? []);
   return ids.length === 0 ? {} : { kept: ids.slice(0, KEPT_ITEMS_MAX) };
+}
+
+/** The containers that it ran code in. */
+function hostedOf(response: JsonObject): { readonly hosted?: readonly string[] } {
+  const ids = new Set(itemsOf(response).flatMap((item) => textOf(item["container_id"]) ?? []));
+  return ids.size === 0 ? {} : { hosted: [...ids].slice(0, KEPT_ITEMS_MAX) };
 }
 
 function finishEvent(response: JsonObject, hasCalls: boolean): Extract<ChatEvent, { type: "finish" }> {
@@ -111,8 +124,16 @@ function finishEvent(response: JsonObject, hasCalls: boolean): Extract<ChatEvent
   if (status === undefined || status.startsWith("complete")) {
     return { type: "finish", reason: hasCalls ? "tool-calls" : "stop" };
   }
-  return { type: "finish", reason: "other", details: { status } };
+  const state = STATES.get(status);
+  return { type: "finish", reason: "other", details: { status }, ...(state === undefined ? {} : { state }) };
 }
+
+/** An answer may be told before it is there, where nobody waits for it. */
+const STATES: ReadonlyMap<string, "canceled" | "under-way"> = new Map([
+  ["cancelled", "canceled"],
+  ["queued", "under-way"],
+  ["in_progress", "under-way"],
+]);
 
 export function itemsOf(response: JsonObject): readonly JsonObject[] {
   return isArray(response["output"]) ? response["output"].filter(isObject) : [];

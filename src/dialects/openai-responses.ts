@@ -7,14 +7,16 @@ import type { JsonObject, JsonValue } from "../chat.ts";
 import type { Edit } from "../edit.ts";
 import type { Dialect, EditOptions } from "./dialect.ts";
 import { readError, writeError } from "./openai-chat.errors.ts";
-import { isArray, isObject } from "./openai-chat.words.ts";
+import { isArray, isObject, textOf } from "./openai-chat.words.ts";
 import { responsesDecoder } from "./openai-responses.decode.ts";
 import { responsesEncoder } from "./openai-responses.encode.ts";
 import { errorEvent } from "./openai-responses.errors.ts";
 import { placing } from "./openai-responses.placing.ts";
+import { remembering } from "./openai-responses.remembering.ts";
+import { prewarming } from "./openai-responses.prewarming.ts";
 import { readRequest } from "./openai-responses.read.ts";
 import { ResponsesWatcher } from "./openai-responses.watch.ts";
-import { isMadeThought, NAME } from "./openai-responses.words.ts";
+import { isMadeId, isMadeThought, NAME } from "./openai-responses.words.ts";
 import { writeRequest } from "./openai-responses.write.ts";
 import { isForeignSeal } from "./seal.ts";
 import { SSE_CONTENT_TYPE, sseComment } from "./sse.ts";
@@ -25,8 +27,10 @@ export const openaiResponses: Dialect = {
   writeRequest,
   edits,
   placing,
+  prewarming,
   streamContentType: SSE_CONTENT_TYPE,
   keepsAnswers: true,
+  remembering,
   comment: sseComment,
   decoder: responsesDecoder,
   watcher: () => new ResponsesWatcher(),
@@ -43,9 +47,15 @@ function edits(body: JsonObject, { model }: EditOptions): readonly Edit[] {
   return foreign.length === 0 ? renamed : [...renamed, ...foreign];
 }
 
-/** What another dialect's server thought in an earlier turn: its seal would be refused, and its id not be found. */
+/**
+ * What another dialect's server thought in an earlier turn: its seal would be refused, and its id not be found. The ids of whatever
+ * else was said then are of our own making, and nobody's to be told.
+ */
 function withoutForeign(item: JsonValue, at: number): readonly Edit[] {
-  if (!isObject(item) || item["type"] !== "reasoning") return [];
+  if (!isObject(item)) return [];
+  if (item["type"] !== "reasoning") {
+    return isMadeId(textOf(item["id"]) ?? "") ? [{ op: "delete", path: ["input", at, "id"] }] : [];
+  }
   return isForeignSeal(item["encrypted_content"]) || isMadeThought(item)
     ? [{ op: "delete", path: ["input", at], loss: "reasoning" }]
     : [];

@@ -13,6 +13,7 @@ import type {
   ToolCallPart,
   ToolResultPart,
 } from "../chat.ts";
+import { fieldWord } from "./field-words.ts";
 import { parsed } from "./openai-chat.state.ts";
 import { isObject, textOf } from "./openai-chat.words.ts";
 import { callIdOf, NAME } from "./openai-responses.words.ts";
@@ -276,7 +277,7 @@ class TurnWriter {
 
   #loseExtra(message: Message, path: string): void {
     if (this.#own) return;
-    for (const key of Object.keys(message.extra ?? {})) this.#lose("unknown-field", `${path}.${key}`);
+    for (const key of Object.keys(message.extra ?? {})) this.#lose(fieldWord(key), `${path}.${key}`);
   }
 }
 

@@ -63,10 +63,7 @@ export class ResponsesWatcher implements Watcher {
   }
 
   #read(type: string, event: JsonObject): readonly ChatEvent[] {
-    if (OPENING.has(type)) {
-      this.#state.open(event);
-      return NO_EVENTS;
-    }
+    if (OPENING.has(type)) return this.#state.open(event);
     if (TERMINAL.has(type)) return this.#close(type, event);
     const item = event["item"];
     if (!isObject(item)) return NO_EVENTS;

@@ -44,10 +44,17 @@ export function itemId(kind: ItemKind, exchange: string, index: number): string 
 
 const MADE_THOUGHT = "rs_sluice_";
 const ID_BEGINNINGS: Readonly<Record<ItemKind, string>> = {
-  message: "msg_",
+  message: "msg_sluice_",
   reasoning: MADE_THOUGHT,
-  call: "fc_",
+  call: "fc_sluice_",
 };
+/** What an answer that is written here begins its id with. */
+export const MADE_ANSWER = "resp_sluice_";
+
+/** Whether an id was made here: no server of this dialect has anything by that name. */
+export function isMadeId(id: string): boolean {
+  return /^(?:resp|msg|fc|rs)_sluice_/.test(id);
+}
 
 /** Whether an item is a thought whose id was made here: no server of this dialect has it, and each would look for it. */
 export function isMadeThought(item: JsonObject): boolean {

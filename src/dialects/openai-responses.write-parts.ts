@@ -3,6 +3,7 @@
  */
 import type { CacheMark, DialectName, DocumentPart, ImagePart, JsonObject, MediaSource, Part } from "../chat.ts";
 import { GatewayError } from "../errors.ts";
+import { fieldWord } from "./field-words.ts";
 import { isObject } from "./openai-chat.words.ts";
 import { NAME } from "./openai-responses.words.ts";
 
@@ -78,7 +79,7 @@ export function ownExtra(part: Part, dialect: DialectName, path: string, lose: L
     const { message: _ofMessage, ...extra } = part.extra;
     return extra;
   }
-  for (const key of Object.keys(part.extra)) lose("unknown-field", `${path}.${key}`);
+  for (const key of Object.keys(part.extra)) lose(fieldWord(key), `${path}.${key}`);
   return {};
 }
 

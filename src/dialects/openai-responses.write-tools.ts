@@ -4,6 +4,7 @@
 import type { ChatRequest, FunctionTool, JsonObject, Tool, ToolChoice } from "../chat.ts";
 import { GatewayError } from "../errors.ts";
 import type { ModelRecord } from "../model.ts";
+import { fieldWord } from "./field-words.ts";
 import { takesStrict } from "./openai-chat.schema.ts";
 import { NAME } from "./openai-responses.words.ts";
 import type { Lose } from "./openai-responses.write-parts.ts";
@@ -45,7 +46,7 @@ function toolsOf({ tools, dialect }: ChatRequest, lose: Lose): JsonObject[] {
 /** Strictness is always said: where it is not, this dialect's servers take more of it than others do. */
 function functionTool(tool: FunctionTool, own: boolean, lose: Lose): JsonObject {
   const { name, description, parameters, strict, deferred, extra } = tool;
-  if (!own) for (const key of Object.keys(extra ?? {})) lose("unknown-field", `tools.${key}`);
+  if (!own) for (const key of Object.keys(extra ?? {})) lose(fieldWord(key), `tools.${key}`);
   const isStrict = strict === true && (own || takesStrict(parameters ?? {}));
   if (strict === true && !isStrict) lose("strict", `tools ${name.slice(0, 64)}`);
   return {

@@ -8,6 +8,8 @@ import { hash } from "node:crypto";
 import type { ChatRequest, JsonObject, Loss } from "../chat.ts";
 import type { ModelRecord } from "../model.ts";
 import type { WriteOptions } from "./dialect.ts";
+import { fieldWord } from "./field-words.ts";
+import { withJsonWord } from "./json-object.ts";
 import { markWriter, takesKey, writeMarksOnly } from "./openai-chat.marks.ts";
 import { writeEffort } from "./openai-chat.reasoning.ts";
 import { schemaFormat } from "./openai-chat.schema.ts";
@@ -18,15 +20,16 @@ import type { Lose } from "./openai-responses.write-parts.ts";
 import { writeTools } from "./openai-responses.write-tools.ts";
 import { saysNothing } from "./refused.ts";
 
-export function writeRequest(request: ChatRequest, options: WriteOptions, losses: Loss[]): JsonObject {
+export function writeRequest(said: ChatRequest, options: WriteOptions, losses: Loss[]): JsonObject {
   const { record } = options;
-  const own = request.dialect === NAME;
-  if (request.messages.length === 0 && !own) {
+  const own = said.dialect === NAME;
+  const request = own ? said : withJsonWord(said, losses);
+  if (said.messages.length === 0 && !own) {
     throw saysNothing();
   }
   const lose = (field: string, path?: string) => void losses.push(path === undefined ? { field } : { field, path });
   const extra = own ? request.extra : {};
-  if (!own) for (const key of Object.keys(request.extra)) lose("unknown-field", key);
+  if (!own) for (const key of Object.keys(request.extra)) lose(fieldWord(key), key);
   // Unlike the older API this one has functions called by models that think.
   const effort = writeEffort(request, record, { own, callsFunctions: false }, lose);
   const { instructions, items } = writeTurns(request, lose);
@@ -99,7 +102,7 @@ function writeReasoning(
 }
 
 /** "Invalid 'max_output_tokens': integer below minimum value. Expected a value >= 16". */
-const MAX_TOKENS_LEAST = 16;
+export const MAX_TOKENS_LEAST = 16;
 
 function writeMaxTokens(
   { maxOutputTokens, dialect }: ChatRequest,

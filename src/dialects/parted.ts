@@ -8,18 +8,18 @@ export interface TextPiece {
 }
 
 /**
- * The pieces that a text falls into. It is parted at marks only: where there is none, the boundary line goes and the text around it
- * joins. The last piece's mark is the part's own.
+ * The pieces that a text falls into. Where it is not parted, what stands between the end and the going on (the client's boundary line)
+ * is left out, and the text around it joins.
  */
 export function partedAt(text: string, placed: readonly Placed[]): readonly TextPiece[] {
   const pieces: TextPiece[] = [];
   let from = 0;
   let said = "";
-  for (const { spot, mark } of placed) {
+  for (const { spot, mark, isParted } of placed) {
     if (spot.kind !== "text") continue;
     said += text.slice(from, spot.end);
     from = spot.resume;
-    if (mark === undefined || said.trim() === "") continue;
+    if (!isParted || said.trim() === "") continue;
     pieces.push({ text: said, mark });
     said = "";
   }

@@ -1,0 +1,55 @@
+/** What a provider itself says of a missed cache, in one form: OpenAI's `prompt_cache_diagnostics`, Anthropic's `diagnostics`. */
+import type { JsonValue } from "../chat.ts";
+
+export type CacheDiagnosis =
+  | { readonly type: "hit" }
+  | {
+      readonly type: "miss";
+      readonly changed: ChangedWhat;
+      /** The provider's word for a setting ("verbosity"). */
+      readonly word: string;
+      readonly missedTokens: number | undefined;
+    };
+
+export type ChangedWhat = "model" | "system" | "tools" | "messages" | "key" | "compacted" | "setting";
+
+/**
+ * @param value The object in the answer, of either kind.
+ * @returns `undefined`: it does not tell (pending, unavailable, the answer to compare with is gone).
+ */
+export function readDiagnosis(value: JsonValue | undefined): CacheDiagnosis | undefined {
+  if (!isObject(value)) return undefined;
+  if (value["type"] === "cache_hit") return { type: "hit" };
+  if (value["type"] === "cache_miss") return miss(value["reason"], value["cache_missed_tokens"]);
+  const reason = value["cache_miss_reason"];
+  return isObject(reason) ? miss(reason["type"], reason["cache_missed_input_tokens"]) : undefined;
+}
+
+function miss(reason: JsonValue | undefined, tokens: JsonValue | undefined): CacheDiagnosis | undefined {
+  const changed = typeof reason === "string" ? CHANGED.get(reason) : undefined;
+  if (changed === undefined || typeof reason !== "string") return undefined;
+  return {
+    type: "miss",
+    changed,
+    word: reason.replace(/_changed$/, ""),
+    missedTokens: typeof tokens === "number" && Number.isFinite(tokens) && tokens >= 0 ? tokens : undefined,
+  };
+}
+
+const CHANGED: ReadonlyMap<string, ChangedWhat> = new Map<string, ChangedWhat>([
+  ["model_changed", "model"],
+  ["system_changed", "system"],
+  ["tools_changed", "tools"],
+  ["messages_changed", "messages"],
+  ["input_changed", "messages"],
+  ["prompt_cache_key_changed", "key"],
+  ["context_compacted", "compacted"],
+  ["text_format_changed", "setting"],
+  ["reasoning_effort_changed", "setting"],
+  ["verbosity_changed", "setting"],
+  ["service_tier_changed", "setting"],
+]);
+
+function isObject(value: JsonValue | undefined): value is { readonly [key: string]: JsonValue | undefined } {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,11 @@
+/** What an operator can say of caching. Words only. */
+
+/**
+ * `respect`: a client that speaks the provider's own dialect has said what it wants, marks or none, and so has one that sets marks; ours
+ * are set where a request without any is translated. `improve`: ours are set everywhere, in the place of the client's. `off`: none are.
+ */
+export type CachingMode = (typeof CACHING_MODES)[number];
+export const CACHING_MODES = ["respect", "improve", "off"] as const;
+
+/** Says, as a line of its own in a system text, that what follows changes from prompt to prompt. */
+export const BOUNDARY_LINE = "<!-- sluice:dynamic -->";

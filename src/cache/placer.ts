@@ -1,0 +1,433 @@
+/**
+ * One call's prompt at its cache boundary: what the planner is told of it, and what the plan means for the request that is sent.
+ *
+ * A text that was once parted at a place is parted there ever after: a provider need not find [ab] again where it was sent [a][b].
+ */
+import type { CacheMark, ChatRequest, Placed, Spot } from "../chat.ts";
+import type { CachePlacement } from "../dialects/dialect.ts";
+import type { CacheContract } from "../model.ts";
+import type { Target } from "../target.ts";
+import { ratesFor, type Usage } from "../usage.ts";
+import { createCacheKeys, type CacheKeys } from "./cache-key.ts";
+import { isMarked, markablePlaces } from "./marking.ts";
+import { PrefixCounts } from "./counts.ts";
+import { bustText, type ExplainedCall, type Explainer } from "./explainer.ts";
+import type { CachingMode } from "./modes.ts";
+import type { Hold, Plan, PlannedMark, PlannedPrompt, Planner, PlanUsage } from "./plan.ts";
+import type { Prefixes } from "./prefixes.ts";
+import { PartedPlaces } from "./parted-places.ts";
+import { cacheRules, NO_CACHE, type CacheRules } from "./rules.ts";
+
+/** A call's prompt, read once for all the targets that it may go to. */
+export interface Prompt {
+  readonly request: ChatRequest;
+  readonly prefixes: Prefixes;
+  /** Whose it is. */
+  readonly namespace: string;
+  /** The client's own name for the conversation. */
+  readonly session: string | undefined;
+  /** The task it belongs to, and its class where the client said it. */
+  readonly task: string;
+  readonly taskClass: string | undefined;
+  readonly mode: CachingMode;
+  /** How many calls the client says will begin alike; below 2: it does not say. */
+  readonly siblings: number;
+  /** How far it is to be written to the cache, whatever its chances are, for a call that is made for that; absent: it is not. */
+  readonly warms?: Warming | undefined;
+  /** Whether it is only counted: nothing of it is in a cache afterwards. Absent: no. */
+  readonly countsOnly?: boolean | undefined;
+}
+
+/** To the prompt's end, or as far as it is static: to the client's boundary, or behind tools and system text. */
+export type Warming = "end" | "static";
+
+/** A prompt on its way to one target: plan, then exactly one of `settled` and `failed`. */
+export interface PlacedPrompt {
+  /** What to change in the request; `undefined`: nothing. */
+  readonly placement: CachePlacement | undefined;
+  /** The marks that are sent, as text for the ledger ("5m@1200 1h@20000": lifetime and tokens); `undefined`: none. */
+  readonly marksText: string | undefined;
+  /** Tokens (the target's) that will be read from its cache, by what is known. */
+  readonly predictedRead: number;
+  readonly hold: Hold | undefined;
+  /** What broke a prefix that was expected to be read, as text for the ledger; `undefined`: nothing, as far as is known. */
+  readonly bustText: string | undefined;
+  /** @param unplaced Of the placement, what has no counterpart in what was sent. */
+  sent(unplaced: readonly Placed[], nowMs: number): void;
+  /** The first event arrived. */
+  readable(nowMs: number): void;
+  /** @param usage As the provider counted it; `undefined`: it did not say. */
+  settled(usage: Usage | undefined, nowMs: number): void;
+  failed(): void;
+}
+
+export interface Placer {
+  /** @param isTranslated Whether the target is spoken to in another dialect than the client's. */
+  place(prompt: Prompt, target: Target, isTranslated: boolean, nowMs: number): PlacedPrompt;
+  /** How many of the prompt's tokens (the target's) its cache has, by what is known. */
+  warmTokens(prompt: Prompt, target: Target, nowMs: number): number;
+}
+
+/** What else is told of each prompt. */
+export interface PlacerParts {
+  /** Told of each plan whose prefix can be read now, or never will be. */
+  readonly released?: (plan: number) => void;
+  readonly explainer?: Explainer;
+}
+
+export function createPlacer(planner: Planner, { released = () => {}, explainer }: PlacerParts = {}): Placer {
+  const keys = createCacheKeys();
+  const parted = new PartedPlaces();
+  const counts = new PrefixCounts();
+  return {
+    place: (prompt, target, isTranslated, nowMs) =>
+      new Placement({ planner, keys, parted, counts, released, explainer }, prompt, target, isTranslated, nowMs),
+    warmTokens(prompt, target, nowMs) {
+      const rules = rulesOf(target, prompt.prefixes.promptTokens);
+      if (rules.kind === "none") return 0;
+      return planner.plan(plannedPrompt(prompt, target), rules, target.name, nowMs).predictedRead;
+    },
+  };
+}
+
+interface Parts {
+  readonly planner: Planner;
+  readonly keys: CacheKeys;
+  readonly parted: PartedPlaces;
+  readonly counts: PrefixCounts;
+  readonly released: (plan: number) => void;
+  readonly explainer: Explainer | undefined;
+}
+
+class Placement implements PlacedPrompt {
+  readonly placement: CachePlacement | undefined;
+  readonly #parts: Parts;
+  readonly #plan: Plan;
+  /** Not the prompt's text, which is let go with the call's body: an answer may run for an hour after it. */
+  readonly #prefixes: Prefixes;
+  /** The prompt's tokens by this model's tokenizer, as we estimate them. */
+  readonly #tokens: Uint32Array;
+  readonly #target: string;
+  readonly #rules: CacheRules;
+  #marks: readonly PlannedMark[];
+  #marksText: string | undefined;
+  #predictedRead: number;
+  /** Knows the call until its first event: what is said of it is not worth waiting for. */
+  #explain: (() => ExplainedCall) | undefined;
+  #explained: ExplainedCall | undefined;
+  #bustText: string | undefined;
+  #sentMs = 0;
+
+  constructor(parts: Parts, prompt: Prompt, target: Target, isTranslated: boolean, nowMs: number) {
+    const { planner, keys, parted } = parts;
+    this.#parts = parts;
+    this.#target = target.name;
+    this.#prefixes = prompt.prefixes;
+    const cache = target.record?.cache;
+    const planned = plannedPrompt(prompt, target);
+    this.#tokens = planned.tokens;
+    const isSaid = isMarked(prompt.request);
+    const isUsual = prompt.mode === "improve" || (prompt.mode === "respect" && isTranslated && !isSaid);
+    const isOurs = isUsual || (prompt.warms !== undefined && !isSaid);
+    // Not where only this one would have it: the calls after it would not find what it wrote.
+    const wantsKey = (isUsual || (isTranslated && prompt.mode !== "off")) && isKeyed(prompt, target);
+    // Where nothing is found without a key, nothing is to be expected without one.
+    const isFindable = cache?.kind !== "keyed" || wantsKey || prompt.request.promptCacheKey !== undefined;
+    this.#rules = isFindable && prompt.countsOnly !== true ? rulesOf(target, prompt.prefixes.promptTokens) : NO_CACHE;
+    this.#plan = planner.plan(planned, this.#rules, target.name, nowMs);
+    const forked = isOurs ? forkMarks(this.#plan.marks, prompt, planned, marksOf(cache)) : [];
+    const ours = isOurs ? warmMarks(forked, prompt.warms, planned, marksOf(cache)) : [];
+    this.#marks = isOurs ? ours : saidMarks(prompt, marksOf(cache));
+    this.#predictedRead = this.#counted();
+    this.placement = placementOf(prompt, cache, {
+      marks: ours,
+      isOurs,
+      parted: isOurs ? parted.of(prompt.prefixes, target.name) : [],
+      key: wantsKey ? keys.keyFor(keyAsk(prompt), nowMs) : undefined,
+    });
+    const { explainer } = parts;
+    if (explainer === undefined || this.#rules.kind === "none") return;
+    this.#explain = () =>
+      explainer.begun({
+        prompt,
+        target,
+        rules: this.#rules,
+        predictedRead: this.#predictedRead,
+        marks: this.#marks,
+        marksBy: isOurs ? "gateway" : "client",
+        key: this.placement?.key,
+        isTranslated,
+        sentMs: this.#sentMs,
+      });
+  }
+
+  get predictedRead(): number {
+    return this.#predictedRead;
+  }
+
+  get hold(): Hold | undefined {
+    return this.#plan.hold;
+  }
+
+  get bustText(): string | undefined {
+    return this.#bustText;
+  }
+
+  get marksText(): string | undefined {
+    return this.#marksText;
+  }
+
+  sent(unplaced: readonly Placed[], nowMs: number): void {
+    this.#sentMs = nowMs;
+    const { spots } = this.#prefixes;
+    const missing = new Set(unplaced.map(({ spot }) => spot));
+    this.#marks = this.#marks.filter(({ place }) => !missing.has(spots[place] as Placed["spot"]));
+    this.#marksText = marksText(this.#marks, this.#tokens);
+    this.#parts.parted.learn(this.#prefixes, this.#marks, this.#target);
+    this.#parts.planner.sent(this.#plan, nowMs, this.#marks);
+    this.#predictedRead = this.#counted();
+  }
+
+  readable(nowMs: number): void {
+    this.#explained ??= this.#explain?.();
+    this.#explain = undefined;
+    this.#parts.planner.readable(this.#plan, nowMs);
+    this.#parts.released(this.#plan.id);
+  }
+
+  settled(usage: Usage | undefined, nowMs: number): void {
+    const bust = this.#explained?.settled(usage);
+    if (bust !== undefined) this.#bustText = bustText(bust);
+    const used = usage === undefined ? undefined : planUsage(usage);
+    if (used !== undefined) this.#learn(used, usage?.cacheWrite1h ?? 0);
+    this.#parts.planner.settled(this.#plan, used, nowMs);
+    this.#parts.released(this.#plan.id);
+  }
+
+  failed(): void {
+    this.#explain = undefined;
+    this.#parts.planner.failed(this.#plan);
+    this.#parts.released(this.#plan.id);
+  }
+
+  /** What will be read, as the provider counts it, as far as that is known. */
+  #counted(): number {
+    const { foundTokens } = this.#plan;
+    if (foundTokens === 0) return 0;
+    const { stepTokens, minTokens } = this.#rules;
+    const place = this.#tokens.lastIndexOf(foundTokens);
+    const counted = this.#parts.counts.tokensAt(this.#prefixes, place, this.#target, foundTokens);
+    const stepped = Math.floor(counted / stepTokens) * stepTokens;
+    return stepped < minTokens ? 0 : stepped;
+  }
+
+  /** Everything up to the last mark was read or written, what is behind it was neither, and reading ended at the place that was found. */
+  #learn({ uncached, read, written }: PlanUsage, writtenLong: number): void {
+    const end = this.#tokens.length - 1;
+    const last = this.#marks.at(-1)?.place ?? -1;
+    const cached = read + (written ?? 0);
+    const { counts } = this.#parts;
+    const learn = (place: number, tokens: number) => {
+      const estimate = this.#tokens[place];
+      if (estimate !== undefined && tokens > 0) counts.learn(this.#prefixes, place, this.#target, { tokens, estimate });
+    };
+    if (last !== end || cached === 0) learn(end, uncached + cached);
+    if (last === -1) return;
+    learn(last, cached);
+    const lastLong = this.#marks.findLast(({ ttlSeconds }) => ttlSeconds === SECONDS["1h"])?.place ?? -1;
+    if (writtenLong > 0 && lastLong !== last) learn(lastLong, read + writtenLong);
+    const found = this.#tokens.lastIndexOf(this.#plan.foundTokens);
+    if (counts.isKnown(this.#prefixes, found, this.#target)) return;
+    if (Math.abs(read - this.#predictedRead) <= FOUND_TOKENS + FOUND_SHARE * this.#predictedRead) learn(found, read);
+  }
+}
+
+/** What was read and what was to be differ by no more than this, by which estimates are wrong: they end at the same place. */
+const FOUND_SHARE = 0.06;
+const FOUND_TOKENS = 100;
+
+function rulesOf({ record, price }: Target, promptTokens: number): CacheRules {
+  if (record === undefined) return NO_CACHE;
+  return cacheRules(record.cache, price === undefined ? undefined : ratesFor(price, promptTokens * record.tokenRatio));
+}
+
+function plannedPrompt({ request, prefixes, namespace, session }: Prompt, { record }: Target): PlannedPrompt {
+  const ratio = record?.tokenRatio ?? 1;
+  const contract = marksOf(record?.cache);
+  return {
+    tenant: namespace,
+    ...(request.promptCacheKey === undefined || !takesKey(record?.cache) ? {} : { partition: request.promptCacheKey }),
+    hashes: prefixes.hashes,
+    tokens: ratio === 1 ? prefixes.tokens : prefixes.tokens.map((tokens) => Math.ceil(tokens * ratio)),
+    ...(contract === undefined ? {} : { markable: markablePlaces(request, prefixes, contract) }),
+    blocks: prefixes.blocks,
+    staticPlace: prefixes.saidPlace === -1 ? prefixes.staticPlace : prefixes.saidPlace,
+    promptTokens: Math.ceil(prefixes.promptTokens * ratio),
+    lastKind: prefixes.lastKind,
+    ...(session === undefined ? {} : { session }),
+  };
+}
+
+type MarkContract = Extract<CacheContract, { kind: "marks" }>;
+
+function marksOf(cache: CacheContract | undefined): MarkContract | undefined {
+  return cache?.kind === "marks" ? cache : undefined;
+}
+
+/**
+ * The plan's marks, and one where siblings part that the client has announced: behind what comes before the last message. Of those it
+ * is certain that they come back for it.
+ */
+function forkMarks(
+  marks: readonly PlannedMark[],
+  { prefixes, siblings }: Prompt,
+  { tokens, markable }: PlannedPrompt,
+  contract: MarkContract | undefined,
+): readonly PlannedMark[] {
+  if (siblings < 2 || contract === undefined) return marks;
+  const { spots } = prefixes;
+  const last = spots.at(-1);
+  const lastMessage = last === undefined || last.kind === "tools" ? -1 : last.message;
+  const isBefore = (spot: Spot) => spot.kind === "tools" || spot.message < lastMessage;
+  const fork = spots.findLastIndex((spot, place) => isBefore(spot) && markable?.[place] === 1);
+  if (fork === -1 || (tokens[fork] ?? 0) < contract.minTokens || marks.some(({ place }) => place === fork))
+    return marks;
+  const deeper = marks.filter(({ place }) => place > fork);
+  const shallower = marks.filter(({ place }) => place < fork);
+  // Behind a mark of a longer life none may stand in front of it with a shorter one.
+  const ttlSeconds = deeper[0]?.ttlSeconds ?? Math.min(...contract.ttlSeconds);
+  return [...shallower, { place: fork, ttlSeconds }, ...deeper].slice(-contract.maxMarks);
+}
+
+/** The plan's marks up to where the prompt is to be written, and one there. */
+function warmMarks(
+  marks: readonly PlannedMark[],
+  warms: Warming | undefined,
+  { tokens, markable, staticPlace }: PlannedPrompt,
+  contract: MarkContract | undefined,
+): readonly PlannedMark[] {
+  if (warms === undefined || contract === undefined) return marks;
+  const farthest = warms === "static" ? staticPlace : tokens.length - 1;
+  const place = farthest < 0 ? -1 : (markable?.lastIndexOf(1, farthest) ?? farthest);
+  const kept = marks.filter((mark) => mark.place <= place);
+  if (place === -1 || (tokens[place] ?? 0) < contract.minTokens || kept.at(-1)?.place === place) return kept;
+  return [...kept, { place, ttlSeconds: Math.min(...contract.ttlSeconds) }].slice(-contract.maxMarks);
+}
+
+/** The client's marks as the planner has them, so that it knows what they write; and what a provider marks where nothing is said. */
+function saidMarks({ request, prefixes }: Prompt, contract: MarkContract | undefined): readonly PlannedMark[] {
+  const { marks, spots } = prefixes;
+  const end = spots.length - 1;
+  const usualSeconds = Math.min(...(contract?.ttlSeconds ?? [300]));
+  const secondsOf = ({ ttl }: CacheMark) => (ttl === undefined ? usualSeconds : SECONDS[ttl]);
+  const said = marks.map(({ place, mark }): PlannedMark => ({
+    place: Math.min(place, end),
+    ttlSeconds: secondsOf(mark),
+  }));
+  const marksItself = contract?.style === "prompt_cache_breakpoint" && request.saysCaching !== true;
+  const whole = request.cache ?? (marksItself ? {} : undefined);
+  if (whole === undefined || said.some(({ place }) => place === end)) return said;
+  return [...said, { place: end, ttlSeconds: secondsOf(whole) }];
+}
+
+const SECONDS: Readonly<Record<NonNullable<CacheMark["ttl"]>, number>> = {
+  "5m": 300,
+  "30m": 1_800,
+  "1h": 3_600,
+  "12h": 43_200,
+};
+
+interface PlacementWish {
+  readonly marks: readonly PlannedMark[];
+  /** Whether they stand in the place of the client's. */
+  readonly isOurs: boolean;
+  /** Places where a text was parted before. */
+  readonly parted: readonly number[];
+  readonly key: string | undefined;
+}
+
+function placementOf(
+  { request, prefixes }: Prompt,
+  cache: CacheContract | undefined,
+  { marks, isOurs, parted, key }: PlacementWish,
+): CachePlacement | undefined {
+  const { spots, saidPlace } = prefixes;
+  const contract = marksOf(cache);
+  // Where the provider marks a prompt's end by itself, that mark need not be said, and where it is not wanted, that has to be.
+  const endsItself = contract?.style === "prompt_cache_breakpoint";
+  const isEnd = ({ place }: PlannedMark) => place === spots.length - 1;
+  const placed = new Map<number, Placed>();
+  const put = (place: number, mark: CacheMark | undefined, isParted: boolean) => {
+    const spot = spots[place];
+    if (spot !== undefined) placed.set(place, { spot, mark, isParted });
+  };
+  // The client's line never reaches the model, whatever is marked.
+  if (saidPlace !== -1) put(saidPlace, undefined, false);
+  if (contract?.splitsText === true) for (const place of parted) put(place, undefined, true);
+  for (const mark of marks) if (!endsItself || !isEnd(mark)) put(mark.place, markOf(mark.ttlSeconds, contract), true);
+  const anew = isOurs && isMarked(request);
+  const marksOnly = isOurs && endsItself && !marks.some(isEnd);
+  if (placed.size === 0 && key === undefined && !anew && !marksOnly) return undefined;
+  const inOrder = [...placed].sort(([one], [other]) => one - other).map(([, one]) => one);
+  return { placed: inOrder, anew, marksOnly, key, style: contract?.style };
+}
+
+/** The provider's shortest lifetime is its default, and need not be said. */
+function markOf(ttlSeconds: number, contract: MarkContract | undefined): CacheMark {
+  const ttl = TTLS.get(ttlSeconds);
+  return ttl === undefined || ttlSeconds === Math.min(...(contract?.ttlSeconds ?? [])) ? {} : { ttl };
+}
+
+const TTLS: ReadonlyMap<number, NonNullable<CacheMark["ttl"]>> = new Map([
+  [300, "5m"],
+  [1_800, "30m"],
+  [3_600, "1h"],
+  [43_200, "12h"],
+]);
+
+/** Whether a key helps this prompt to be found again. */
+function isKeyed({ request, prefixes }: Prompt, { record }: Target): boolean {
+  const cache = record?.cache;
+  if (record === undefined || cache === undefined || request.promptCacheKey !== undefined) return false;
+  if (!("minTokens" in cache) || prefixes.promptTokens * record.tokenRatio < cache.minTokens) return false;
+  return takesKey(cache);
+}
+
+function takesKey(cache: CacheContract | undefined): boolean {
+  switch (cache?.kind) {
+    case "automatic":
+      return cache.key;
+    case "keyed":
+      return true;
+    case "marks":
+      return cache.style === "prompt_cache_breakpoint";
+    default:
+      return false;
+  }
+}
+
+function keyAsk({ prefixes, namespace, session }: Prompt): Parameters<CacheKeys["keyFor"]>[0] {
+  const { hashes, staticPlace, spots } = prefixes;
+  const wordOf = (place: number) => `${hashes[2 * place]}.${hashes[2 * place + 1]}`;
+  // A conversation goes on from its first message to the user's: what stands behind the static prefix.
+  const opening = Math.min(staticPlace + 1, spots.length - 1);
+  return {
+    tenant: namespace,
+    staticPrefix: staticPlace === -1 ? undefined : wordOf(staticPlace),
+    conversation: session ?? (opening < 0 ? "" : wordOf(opening)),
+  };
+}
+
+function marksText(marks: readonly PlannedMark[], tokens: Uint32Array): string | undefined {
+  if (marks.length === 0) return undefined;
+  return marks
+    .map(({ place, ttlSeconds }) => `${TTLS.get(ttlSeconds) ?? `${ttlSeconds}s`}@${tokens[place] ?? 0}`)
+    .join(" ");
+}
+
+function planUsage(usage: Usage): PlanUsage | undefined {
+  const { inputUncached, cacheRead } = usage;
+  if (inputUncached === undefined || cacheRead === undefined) return undefined;
+  const written = (usage.cacheWrite5m ?? 0) + (usage.cacheWrite1h ?? 0) + (usage.cacheWriteOther ?? 0);
+  return { uncached: inputUncached, read: cacheRead, written };
+}
