@@ -288,10 +288,10 @@ describe.skipIf(!hasTraces)(
       }
     });
 
-    test("eight replicas: weighing uncached tokens against those that wait keeps the hits and the balance", async () => {
+    test.each(["cost, alpha 4", "affinity"])("eight replicas: %s keeps the hits and the balance", async (router) => {
       const trace = await readTrace(fileURLToPath(new URL("mooncake-conv.jsonl.gz", shared)));
       const fleet = { replicas: 8, capacityTokens: 2_000_000, prefillShare: 1 };
-      const routed = route(trace, fleet, routers.get("cost, alpha 4") as never);
+      const routed = route(trace, fleet, routers.get(router) as never);
       expect(routed.hit).toBeCloseTo(0.323, 2);
       expect(routed.imbalance).toBeLessThanOrEqual(1.1);
     });

@@ -76,6 +76,7 @@ describe("the targets that are left", () => {
     boundTargets(targets, {
       clientDialect: "anthropic-messages",
       explicit: false,
+      isChosenHere: true,
       bindings,
       providers: ["openai", "anthropic", "anthropic-eu"],
       fieldOf: () => undefined,
@@ -93,6 +94,46 @@ describe("the targets that are left", () => {
     expect(refusal(() => left(by("m", "gone")))).toMatchObject({ kind: "conflict", status: 409, param: "messages" });
     expect(refusal(() => left(by("m", "gone"))).message).toContain("gone is not configured here any more");
     expect(left(by("claude-haiku-5-5"), { explicit: true }, [nano])).toEqual([nano.name]);
+  });
+
+  test("by reasoning of an open loop: all of an alias that its issuer is not of, unless that one is gone", () => {
+    const by = [bound({ kind: "thought", isOpen: true }, "anthropic", "m")];
+    const others = [nano, eu];
+    expect(left(by, { isChosenHere: false }, others)).toEqual([nano.name, eu.name]);
+    expect(refusal(() => left(by, {}, others))).toMatchObject({ status: 409 });
+    expect(refusal(() => left(by, { isChosenHere: false, providers: ["openai"] }, others))).toMatchObject({
+      status: 409,
+    });
+    // The alias has it, and something else in the request rules it out.
+    const kept = bound({ kind: "kept", id: "r", field: "conversation" }, "openai", "m");
+    expect(refusal(() => left([kept, ...by], { isChosenHere: false }))).toMatchObject({ status: 409 });
+  });
+
+  test("by another tenant's seal without a word of whose it was", () => {
+    const seal = { ...bound({ kind: "thought", isOpen: true }, "anthropic", "m"), isOwn: false };
+    const { status, message } = refusal(() => left([seal], {}, [nano]));
+    expect(status).toBe(409);
+    expect(message).not.toMatch(/anthropic|openai/);
+  });
+
+  test.each([true, false])("by what may be another's: none, in the same words as what is (named: %s)", (explicit) => {
+    const others = { ...bound({ kind: "kept", id: "r", field: "conversation" }, "anthropic", "m"), isOwn: false };
+    const unowned: Binding = { ...others, origin: undefined, isUnowned: true };
+    const [known, unknown] = [others, unowned].map((one) => refusal(() => left([one], { explicit }, [nano])));
+    expect(known).toMatchObject({ status: 400, param: "conversation", code: "conversation_not_found" });
+    expect(known?.message).toBe("no provider is known to keep `r` for this caller; send the whole conversation");
+    expect([unknown?.message, unknown?.code]).toEqual([known?.message, known?.code]);
+  });
+
+  test("by a thought that may be another's: those that do not look for it", () => {
+    const thought = bound({ kind: "thought", isKept: true, seal: "rs_1" }, "openai", "m");
+    const context = { clientDialect: "openai-responses", explicit: true };
+    const unowned: Binding = { ...thought, origin: undefined, isOwn: false, isUnowned: true };
+    for (const one of [{ ...thought, isOwn: false }, unowned]) {
+      expect(left([one], context, [nano, haiku])).toEqual([haiku.name]);
+      expect(refusal(() => left([one], context, [nano]))).toMatchObject({ status: 400 });
+      expect(refusal(() => left([one], context, [nano])).message).toContain("leave it out");
+    }
   });
 
   test("by the last reasoning of an open loop, when several have thought in it", () => {
@@ -115,7 +156,7 @@ describe("the targets that are left", () => {
   });
 
   test.each(["kept", "hosted"] as const)("by what is %s and not known: the only place there can be", (kind) => {
-    const unknown: Binding = { kind, id: "r", field: "field_id", origin: undefined, isOwn: false };
+    const unknown: Binding = { kind, id: "r", field: "field_id", origin: undefined, isOwn: false, isUnowned: false };
     expect(left([unknown], {}, [nano, haiku, opus])).toEqual([haiku.name, opus.name]);
     expect(refusal(() => left([unknown]))).toMatchObject({ kind: "invalid-request", param: "field_id" });
     expect(left([unknown], { explicit: true }, [eu])).toEqual([eu.name]);
@@ -173,7 +214,7 @@ test("a field is named as it stands in the body, the last place first", () => {
 
 function bound(tie: object, instance: string, model: string): Binding {
   const given = { seal: "s", isKept: false, isOpen: false, at: [0, 0], ...tie };
-  return { ...given, origin: { instance, model }, isOwn: true } as unknown as Binding;
+  return { ...given, origin: { instance, model }, isOwn: true, isUnowned: false } as unknown as Binding;
 }
 
 function filePart(id: string): Part {

@@ -19,6 +19,10 @@ afterEach(() => counters.close());
 interface Arranged {
   readonly timers: ManualTimers;
   readonly asked: string[];
+  /** What else the readings told. */
+  readonly told: string[];
+  /** Labels of the cache's series, one of each engine. */
+  sizes: readonly string[];
   /** What the server has counted. */
   queries: number;
   hits: number;
@@ -40,6 +44,7 @@ interface Call {
 function arrange(): Arranged {
   const timers = new ManualTimers();
   const asked: string[] = [];
+  const told: string[] = [];
   const upstream: Upstream = {
     async send({ url }) {
       asked.push(url.href);
@@ -65,10 +70,14 @@ function arrange(): Arranged {
     now: () => timers.nowMs,
     sleep: (ms, signal) => timers.sleep(ms, signal),
     everyMs: EVERY_MS,
+    sized: (instance, baseUrl, cacheTokens) => void told.push(`${instance.name} ${baseUrl} ${cacheTokens}`),
+    restarted: (instance, baseUrl) => void told.push(`${instance.name} ${baseUrl} anew`),
   });
   const made: Arranged = {
     timers,
     asked,
+    told,
+    sizes: [],
     queries: 0,
     hits: 0,
     answer: undefined,
@@ -97,7 +106,7 @@ function arrange(): Arranged {
   return made;
 }
 
-function exposition({ queries, hits }: { readonly queries: number; readonly hits: number }): string {
+function exposition({ queries, hits, sizes }: Pick<Arranged, "queries" | "hits" | "sizes">): string {
   const half = Math.floor(queries / 2);
   return [
     "# HELP vllm:prefix_cache_queries_total Prefix cache queries, in terms of number of queried tokens.",
@@ -107,6 +116,7 @@ function exposition({ queries, hits }: { readonly queries: number; readonly hits
     `vllm:prefix_cache_queries_created{engine="0",model_name="m {}"} 1.77e+09`,
     `vllm:prefix_cache_hits_total{engine="0",model_name="m {}"} ${hits}`,
     `vllm:external_prefix_cache_hits_total{engine="0",model_name="m {}"} 99999`,
+    ...sizes.map((labels) => `vllm:cache_config_info{${labels}} 1.0`),
     "",
   ].join("\n");
 }
@@ -120,6 +130,40 @@ test("nothing is read of a server whose answers say what came from its cache", a
   }
   await made.timers.pass(10 * EVERY_MS);
   expect(made.asked).toEqual([]);
+});
+
+test.each(["estimated", "unknown"] as const)(
+  "a count that is %s is no server's silence, and no word of it",
+  async (basis) => {
+    const made = arrange();
+    const end = (usage: Partial<Usage>) => {
+      const { reading } = made.call();
+      reading.ended(entry("x", { usage: { ...UNKNOWN_USAGE, inputUncached: 100, ...usage }, usageBasis: basis }));
+      return reading;
+    };
+    end({});
+    await made.timers.pass(2 * EVERY_MS);
+    expect(made.asked).toEqual([]);
+    expect(end({ cacheRead: 64 }).tellsRead()).toBe(false);
+  },
+);
+
+test("a server that has told once leaves out only zeros, and is not read any more", async () => {
+  const made = arrange();
+  await made.silent();
+  expect(made.call().reading.tellsRead()).toBe(false);
+  const telling = made.call();
+  telling.reads(1_000, 960);
+  telling.end({ cacheRead: 960 });
+  await made.timers.pass(EVERY_MS);
+  const read = made.asked.length;
+  const call = made.call();
+  call.reads(1_000, 0);
+  expect(call.reading.tellsRead()).toBe(true);
+  call.end();
+  await made.silent();
+  await made.timers.pass(10 * EVERY_MS);
+  expect(made.asked.length).toBeLessThanOrEqual(read + 1);
 });
 
 test("of the first call whose answer says nothing, nothing is known", async () => {
@@ -217,6 +261,83 @@ test("counters that began anew say nothing of what was before", async () => {
   call.reads(100, 90);
   await made.timers.pass(EVERY_MS);
   expect(call.reading.cacheRead(100)).toBeUndefined();
+});
+
+test("counters that began anew and have overtaken what they were say nothing of it, either", async () => {
+  const made = arrange();
+  made.queries = 1_000;
+  made.hits = 900;
+  await made.silent();
+  await made.timers.pass(EVERY_MS);
+  const call = made.call();
+  made.queries = 2_000;
+  made.hits = 0;
+  call.reads(100, 90);
+  await made.timers.pass(EVERY_MS);
+  expect(call.reading.cacheRead(100)).toBeUndefined();
+});
+
+test("the share of the last minute is counted from where the counters began anew", async () => {
+  const made = arrange();
+  for (const [queries, hits] of [
+    [1_000, 1_000],
+    [100, 0],
+    [3_100, 3_000],
+  ] as const) {
+    made.queries = queries - 50;
+    made.hits = hits - 10;
+    await made.silent();
+    await made.timers.pass(EVERY_MS);
+  }
+  const call = made.call();
+  call.reads(1_000, 0);
+  expect(call.reading.cacheRead(1_000)).toBe(1_000);
+});
+
+test("what was asked for in a long pause before a call is not the call's", async () => {
+  const made = arrange();
+  await made.silent();
+  await made.timers.pass(12 * 3_600_000);
+  // Not ours.
+  made.queries += 50_000_000;
+  made.hits += 45_000_000;
+  const call = made.call();
+  call.reads(1_000, 0);
+  await made.timers.pass(EVERY_MS);
+  expect(call.reading.cacheRead(1_000) ?? 0).toBe(0);
+});
+
+describe("the size of the cache is told", () => {
+  test.each<[string, readonly string[], readonly number[]]>([
+    [
+      "in blocks",
+      ['block_size="16",cache_dtype="auto",num_gpu_blocks="24188",num_gpu_blocks_override="None"'],
+      [387_008],
+    ],
+    ["in tokens", ['block_size="16",kv_cache_size_tokens="1000000",num_gpu_blocks="573"'], [1_000_000]],
+    [
+      "of all engines",
+      ['block_size="16",engine="0",num_gpu_blocks="10"', 'block_size="16",engine="1",num_gpu_blocks="20"'],
+      [480],
+    ],
+    ["not before it is known", ['block_size="16",num_cpu_blocks="None",num_gpu_blocks="None"'], []],
+    ["not where there is none", [], []],
+  ])("%s", async (_how, sizes, told) => {
+    const made = arrange();
+    made.sizes = sizes;
+    await made.silent();
+    expect(made.told).toEqual(told.map((tokens) => `gpu ${URL_A} ${tokens}`));
+  });
+});
+
+test("that a server began anew is told once", async () => {
+  const made = arrange();
+  for (const queries of [10_000, 20_000, 0, 500]) {
+    made.queries = queries;
+    await made.silent();
+    await made.timers.pass(EVERY_MS);
+  }
+  expect(made.told).toEqual([`gpu ${URL_A} anew`]);
 });
 
 describe("readings", () => {

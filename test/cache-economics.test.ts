@@ -63,6 +63,16 @@ test("a token's value is what its uses save, played out one by one", () => {
   expect(after.dead).toBeCloseTo(dead, 6);
 });
 
+test("what hardly ever ends is worth the long lifetime if ever it comes late: no value outgrows the others", () => {
+  const { short, long } = advantages(0.995, 0.005);
+  expect(long).toBeGreaterThan(short);
+  expect(short).toBeLessThan(1);
+  expect(advantages(0.9999, 0.0001).short).toBeLessThan(1);
+  expect(Number.isFinite(advantages(1, 0).short)).toBe(true);
+  expect(Number.isFinite(advantages(1, 0, ONE).short)).toBe(true);
+  expect(Number.isNaN(advantages(0, 0).short)).toBe(false);
+});
+
 describe("the cut", () => {
   const cut = (weights: number[], short: number[], long: number[]) => chooseParts(weights.length, weights, short, long);
 

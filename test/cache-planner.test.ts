@@ -203,6 +203,8 @@ describe("the bill corrects what was believed", () => {
     call(planner, prompt(own("a", 10)), 0);
     settle(planner, prompt([...own("a", 10), "b"]), 1, { uncached: 11_000, read: 0, written: 0 });
     expect(planner.plan(prompt([...own("a", 10), "c"]), TWO_CLASSES, TARGET, 2).predictedRead).toBe(0);
+    // Nor is what this request was to write: its bill says that it wrote nothing.
+    expect(planner.plan(prompt([...own("a", 10), "b", "d"]), TWO_CLASSES, TARGET, 2).predictedRead).toBe(0);
   });
 
   test("unless the same request wrote it again, as its marks say", () => {
@@ -229,6 +231,20 @@ describe("the bill corrects what was believed", () => {
     const planner = createPlanner();
     settle(planner, prompt(own("a", 20)), 0, { uncached: 0, read: 1500, written: 500 });
     expect(planner.plan(prompt([...own("a", 15), "c"]), TWO_CLASSES, TARGET, 1).predictedRead).toBe(15_000);
+  });
+
+  test("what was read ends at the place that is nearest to the bill", () => {
+    const planner = createPlanner();
+    settle(planner, prompt(own("a", 100)), 0, { uncached: 0, read: 4970, written: 5030 });
+    const reads = (count: number) =>
+      planner.plan(prompt([...own("a", count), "c"]), TWO_CLASSES, TARGET, 1).predictedRead;
+    expect([reads(49), reads(52)]).toEqual([0, 50_000]);
+  });
+
+  test("what was neither read nor written is not there", () => {
+    const planner = createPlanner();
+    settle(planner, prompt(own("a", 10)), 0, { uncached: 10_000, read: 0, written: 0 });
+    expect(planner.plan(prompt(own("a", 11)), TWO_CLASSES, TARGET, 1).predictedRead).toBe(0);
   });
 
   test("a bill in another count of tokens, as predicted, corrects nothing", () => {

@@ -1,4 +1,5 @@
 /** Without a file: flags and variables, which providers they give, and who may call. */
+import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { providerKinds } from "../providers/index.ts";
 import { ConfigError, loadConfig, USAGE, type Config, type LoadedConfig } from "../src/config.ts";
@@ -176,12 +177,15 @@ describe("the ledger's folder and the log's level", () => {
 });
 
 describe("who may call", () => {
-  test("keys of the environment have names for the ledger; only their hashes are kept", () => {
-    const { keys } = config({ SLUICE_API_KEYS: " first-key , second-key,, " });
-    expect(keys.map(({ name }) => name)).toEqual(["key-1", "key-2"]);
+  test("keys of the environment have names for the ledger, whatever their order; only their hashes are kept", () => {
+    const { keys } = config({ SLUICE_API_KEYS: " first-key , second-key,, first-key" });
+    expect(keys.map(({ name }) => name)).toEqual(["key-f0f5d8", "key-ba9131"]);
+    expect(config({ SLUICE_API_KEYS: "second-key" }).keys.map(({ name }) => name)).toEqual(["key-ba9131"]);
     expect(JSON.stringify(config({ SLUICE_API_KEYS: "first-key" }))).not.toContain("first-key");
-    expect(authenticate(new Headers({ authorization: "Bearer second-key" }), keys)).toMatchObject({ name: "key-2" });
-    expect(authenticate(new Headers({ "x-api-key": "first-key" }), keys)).toMatchObject({ name: "key-1" });
+    expect(authenticate(new Headers({ authorization: "Bearer second-key" }), keys)).toMatchObject({
+      name: "key-ba9131",
+    });
+    expect(authenticate(new Headers({ "x-api-key": "first-key" }), keys)).toMatchObject({ name: "key-f0f5d8" });
     expect(() => authenticate(new Headers({ authorization: "Bearer second-ke" }), keys)).toThrow(
       "not one that this gateway knows",
     );
@@ -195,7 +199,7 @@ describe("who may call", () => {
   - { name: ops, sha256: 2BB80D537B1DA3E38BD30361AA855686BDE0EACD7162FEF6A25FE97BF527A25B }`;
     const { keys } = config({ APP_KEY: "app-key", SLUICE_API_KEYS: "env-key" }, [], text, { "job-key": "file-key\n" });
     const nameOf = (key: string) => authenticate(new Headers({ "x-api-key": key }), keys).name;
-    expect(["app-key", "file-key", "secret", "env-key"].map(nameOf)).toEqual(["app", "job", "ops", "key-1"]);
+    expect(["app-key", "file-key", "secret", "env-key"].map(nameOf)).toEqual(["app", "job", "ops", "key-6c18ce"]);
   });
 
   test.each([
@@ -206,13 +210,49 @@ describe("who may call", () => {
       "the client key `app` is to come from empty, which is empty or not there",
     ],
     ["keys: [{ name: app, keyEnv: A }, { name: app, keyEnv: A }]", "two client keys are called `app`"],
-    ["keys: [{ name: key-1, keyEnv: A }]", "the client key `key-1` of the file is called as one of SLUICE_API_KEYS"],
+    [
+      "keys: [{ name: key-023909, keyEnv: A }]",
+      "the client key `key-023909` of the file is called as one of SLUICE_API_KEYS",
+    ],
+    ["keys: [{ name: app, keyEnv: A, team: a b }]", "`keys[0].team`"],
   ])("%s", (text, problem) => {
     expect(problems({ A: "a", SLUICE_API_KEYS: "k" }, [], text, { empty: " \n" }).join("\n")).toContain(problem);
   });
 
   test("with no keys everybody on this machine, whatever they show", () => {
-    expect(authenticate(new Headers({ authorization: "Bearer whatever" }), config().keys)).toEqual({ name: undefined });
+    expect(authenticate(new Headers({ authorization: "Bearer whatever" }), config().keys)).toEqual({
+      name: undefined,
+      tenant: "",
+    });
+  });
+
+  test("keys of one team are one tenant with one secret, each of the others its own; by no hash that tells the key", () => {
+    const text = `keys:
+  - { name: ann, keyEnv: A, team: red }
+  - { name: bob, keyEnv: B, team: red }
+  - { name: cid, keyEnv: C }
+  - { name: dan, keyEnv: D }`;
+    const { keys } = config({ A: "a", B: "b", C: "c", D: "d" }, [], text);
+    const [ann, bob, cid, dan] = ["a", "b", "c", "d"].map((key) =>
+      authenticate(new Headers({ "x-api-key": key }), keys),
+    );
+    expect(bob).toMatchObject({ name: "bob", tenant: ann?.tenant, keySha256: ann?.keySha256 });
+    expect(new Set([ann, cid, dan].map((caller) => caller?.tenant)).size).toBe(3);
+    expect(new Set([ann, cid, dan].map((caller) => caller?.keySha256)).size).toBe(3);
+    for (const key of keys) {
+      const again = createHash("sha256").update(key.sha256).digest("hex");
+      for (const told of [key.sha256, again]) {
+        expect(key.tenant).not.toContain(told.slice(0, 16));
+        expect(key.teamSha256).not.toBe(told);
+      }
+    }
+    // Whoever is first: what one has begun is still its own when others come and go.
+    const later = config(
+      { A: "a", C: "c" },
+      [],
+      "keys: [{ name: other, keyEnv: C }, { name: red-2, keyEnv: A, team: red }]",
+    );
+    expect(later.keys.map(({ tenant }) => tenant)).toEqual([cid?.tenant, ann?.tenant]);
   });
 });
 

@@ -172,6 +172,8 @@ describe("a value that cannot be is told with its place and what would be right"
       "`providers.vllm.baseUrls[0].weight` must be >=1",
     ],
     ["providers:\n  vllm: { baseUrls: [{ url: http://a, wieght: 2 }] }", "must be a URL, or `{ url, weight }`"],
+    ["providers:\n  vllm: { affinity: prefixes }", '`providers.vllm.affinity` must be one of "prefix"|"turns"'],
+    ["providers:\n  vllm: { cacheTokens: 0 }", "`providers.vllm.cacheTokens` must be >0"],
     ["providers:\n  openai: { apiKeyEnv: A, apiKeyFile: b }", "say `apiKeyEnv` or `apiKeyFile`, not both"],
     ["providers:\n  vllm: {}", "`providers.vllm` needs a `baseUrl`: where the server is"],
     [
@@ -252,6 +254,18 @@ test("a replica may have a weight, one without it has 1, and where all have that
   const equal = load("providers:\n  vllm: { baseUrls: [http://a, { url: http://b, weight: 1 }] }").providers[0]
     ?.settings;
   expect(equal).toEqual({ baseUrls: ["http://a/v1", "http://b/v1"] });
+});
+
+test("replicas have an affinity unless they are to take turns, and a cache as large as is said", () => {
+  const settingsOf = (more: string) =>
+    load(`providers:\n  vllm: { baseUrls: [http://a, http://b]${more} }`).providers[0]?.settings;
+  const baseUrls = ["http://a/v1", "http://b/v1"];
+  expect(settingsOf(", affinity: prefix")).toEqual({ baseUrls });
+  expect(settingsOf(", affinity: turns, cacheTokens: 500000")).toEqual({
+    baseUrls,
+    affinity: "turns",
+    cacheTokens: 500_000,
+  });
 });
 
 test("a target that is not configured is told at the start, and is no reason not to start", () => {

@@ -45,7 +45,7 @@ function writtenFor(client: string, body: JsonObject, kind: string, model: strin
     {
       id: "exchange",
       dialect,
-      caller: { name: undefined },
+      caller: { name: undefined, tenant: "" },
       headers: new Headers(),
       search: "",
       raw,

@@ -4,9 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { createBindings } from "../src/binding.ts";
 import { BindingBounds, ISSUED_MAX, issuedIn, readIssued, RECALL_ROWS, type Issued } from "../src/ledger-bindings.ts";
 import { MIGRATIONS, OPERATIONS, BIND } from "../src/ledger-schema.ts";
 import { openLedger, type Ledger, type LedgerOptions } from "../src/ledger.ts";
+import type { Target } from "../src/target.ts";
 
 let folder: string;
 let path: string;
@@ -89,13 +91,80 @@ test("older ones than are to be kept are deleted with the rows", async () => {
   expect(all).toEqual([issued(2)]);
 });
 
-test("what finds no room in the queue is not written, and refuses nobody", async () => {
-  const ledger = await open({ queueMax: 2, flushMs: 60_000 });
-  for (let number = 0; number < 5; number += 1) ledger.remember(issued(number));
+test("half of the queue is not for them: what finds no room is not written, says so, and refuses nobody", async () => {
+  const ledger = await open({ queueMax: 4, flushMs: 60_000 });
+  const written = [0, 1, 2, 3, 4].map((number) => ledger.remember(issued(number)));
+  expect(written).toEqual([true, true, false, false, false]);
+  expect(ledger.isAvailable).toBe(true);
   const { all } = await recalled(ledger);
   await ledger.close();
   expect(all).toHaveLength(2);
   expect(ledger.lostRows).toBe(0);
+});
+
+test("that are written again are as young as that", async () => {
+  const DAY_MS = 86_400_000;
+  let nowMs = 0;
+  const before = await open({ now: () => nowMs });
+  before.remember(issued(1));
+  before.remember(issued(2));
+  nowMs = 2 * DAY_MS;
+  before.remember(issued(1));
+  await before.flush();
+  await before.close();
+  const after = await open({ now: () => 3 * DAY_MS, keepDays: 2 });
+  expect((await recalled(after)).all).toEqual([issued(1)]);
+  await after.close();
+});
+
+test("that are used every day are not deleted for their age, and others are", async () => {
+  const DAY_MS = 86_400_000;
+  let nowMs = 0;
+  const now = () => nowMs;
+  const target = { instance: { name: "openai" }, model: "m" } as Target;
+  const before = await open({ now, keepDays: 7 });
+  const bindings = createBindings({ remember: (one) => before.remember(one), now });
+  bindings.learnKept("conv_used", target, "alice");
+  bindings.learnKept("conv_left", target, "alice");
+  for (let day = 0; day < 10; day += 1) {
+    nowMs += DAY_MS + 1;
+    bindings.learnKept("conv_used", target, "alice");
+  }
+  await before.flush();
+  await before.close();
+  const after = await open({ now, keepDays: 7 });
+  const again = createBindings({ isShared: () => true, now });
+  await after.recall((some) => again.recall(some));
+  await after.close();
+  expect(again.holder("conv_used", "alice")).toEqual({ instance: "openai", isOwn: true });
+  for (const caller of ["alice", "bob"]) {
+    expect(again.holder("conv_left", caller)).toEqual({ instance: undefined, isOwn: false });
+  }
+});
+
+test("at the bound who has most gives way, and who has little keeps all", () => {
+  const database = new DatabaseSync(":memory:");
+  for (const migration of MIGRATIONS) database.exec(migration);
+  const insert = database.prepare(OPERATIONS[BIND]?.sql ?? "");
+  const bounds = new BindingBounds(database);
+  database.exec("BEGIN");
+  const owners = { alice: 10, bob: ISSUED_MAX.call, cid: 9_000 };
+  for (const [owner, rows] of Object.entries(owners)) {
+    for (let number = 0; number < rows; number += 1) insert.run("call", `${owner}-${number}`, "i", "m", owner, 0);
+  }
+  bounds.trim(true);
+  database.exec("COMMIT");
+  const counts = database
+    .prepare("SELECT caller, count(*) AS rows FROM bindings GROUP BY caller ORDER BY caller")
+    .all();
+  expect(counts.map((row) => [row["caller"], row["rows"]])).toEqual([
+    ["alice", 10],
+    ["bob", ISSUED_MAX.call - 9_010],
+    ["cid", 9_000],
+  ]);
+  const oldest = database.prepare("SELECT key FROM bindings WHERE caller = 'bob' ORDER BY id LIMIT 1").get();
+  expect(oldest?.["key"]).toBe("bob-9010");
+  database.close();
 });
 
 test("of each kind the oldest go at its bound, the others untouched", () => {

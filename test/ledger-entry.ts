@@ -41,6 +41,11 @@ export function entry(exchange: string, change: Partial<LedgerEntry> = {}): Ledg
     durationMs: 900.5,
     overheadMs: 0.25,
     finishReason: "stop",
+    predictedRead: 280,
+    cacheMarks: "5m@300",
+    cacheBust: "client messages[1].content[0]: 20 tokens",
+    cacheSaved: 27_000n,
+    heldMs: undefined,
     losses: [],
     ...change,
   };

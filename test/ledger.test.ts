@@ -89,6 +89,11 @@ describe("one row per attempt", () => {
         duration_ms: 900.5,
         overhead_ms: 0.25,
         finish_reason: "stop",
+        predicted_read: 280,
+        cache_marks: "5m@300",
+        cache_saved_usd: 0.000000027,
+        cache_bust: "client messages[1].content[0]: 20 tokens",
+        held_ms: null,
         losses: [{ field: "top_k", path: "top_k" }],
       },
     ]);

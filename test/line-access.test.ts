@@ -33,7 +33,7 @@ describe("with keys", () => {
       expect((await call(line.url, wire.path, { headers: both, body })).status).toBe(200);
     }
     const callers = (await line.gateway.allAttempts()).map((row) => row.caller);
-    expect(callers).toEqual([...Array<string>(3).fill("key-1"), ...Array<string>(3).fill("team-b")]);
+    expect(callers).toEqual([...Array<string>(3).fill("key-a6835f"), ...Array<string>(3).fill("team-b")]);
   });
 
   test.each(wires)("$dialect: no key, or a wrong one, is a 401 on the ledger, and nobody is called", async (wire) => {

@@ -219,6 +219,46 @@ describe("what is sent", () => {
     expect(sent()).toBe(16_384);
   });
 
+  test.each([
+    ["a prompt", {}],
+    ["a raw prompt", { raw: true }],
+    ["a template of its own", { template: "{{ .Prompt }}" }],
+    ["the context of an earlier answer", { context: [1, 2, 3] }],
+    ["a suffix", { suffix: "}" }],
+  ])("/api/generate with %s has the window that others have", async (_what, more) => {
+    const { ask, sent } = await recorded();
+    await ask({ length: 10_000 });
+    await ask({ length: 10, path: "/api/generate", more: { messages: undefined, prompt: "Hi", ...more } });
+    expect(sent()).toBe(16_384);
+    await ask({
+      length: 10,
+      path: "/api/generate",
+      more: { messages: undefined, prompt: RULE.repeat(1_500), ...more },
+    });
+    expect(sent()).toBe(32_768);
+  });
+
+  test("a window that the server has no memory for in words of a caller's mistake is not asked for again, either", async () => {
+    const { ask, sent, upstream } = await recorded();
+    await ask({ length: 10 });
+    upstream.answer(json({ error: "model requires more system memory (32.0 GiB) than is available (7.1 GiB)" }, 400));
+    expect((await ask({ length: 20_000 })).status).toBe(400);
+    upstream.answer(json(ANSWER));
+    await ask({ length: 10 });
+    expect(sent()).toBe(8_192);
+  });
+
+  test("a client's own window goes up as it is said, and is nobody else's", async () => {
+    const { ask, sent } = await recorded();
+    await ask({ length: 10 });
+    for (const own of [1e18, 131_072]) {
+      await ask({ length: 10, more: { options: { num_ctx: own } } });
+      expect(sent()).toBe(own);
+      await ask({ length: 10 });
+      expect(sent()).toBe(8_192);
+    }
+  });
+
   test("a request to load a model has the window of its next calls", async () => {
     const { ask, sent } = await recorded();
     await ask({ length: 0, more: { messages: [], keep_alive: "1h" } });

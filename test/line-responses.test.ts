@@ -20,6 +20,7 @@ beforeEach(async () => {
     environment: { KEY: "sk-provider-0123456789", SLUICE_API_KEYS: `${ALICE},${BOB}` },
     yaml: `
 policy: { default: ordered }
+answers: { unowned: serve }
 providers:
   here: { kind: openai, baseUrl: "${here.url}/v1", apiKeyEnv: KEY }
   there: { kind: openai, baseUrl: "${there.url}/v1", apiKeyEnv: KEY }

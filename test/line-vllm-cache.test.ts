@@ -69,7 +69,37 @@ describe("what the answer says of it", () => {
     expect(row).toMatchObject({
       usage: { cache_read: cacheRead, input_uncached: uncached },
       usage_basis: "reported",
+      // Of what was read, nobody said whether it was at the full rate.
+      cost_basis: cacheRead === null ? "estimated" : "reported",
     });
+  });
+
+  test("silence is a zero once the server has told of its cache, whoever's call that was", async () => {
+    let details: JsonValue | undefined;
+    fake = await startFakeUpstream((...asked) => json(answerOf(details))(...asked));
+    gateway = await startGateway({
+      environment: {},
+      yaml: PRICED(`${fake.url}/v1`),
+      sluice: { countersEveryMs: 1_000 },
+    });
+    expect((await ask("Hi")).row).toMatchObject({ usage: { cache_read: null }, cost_basis: "estimated" });
+    details = { cached_tokens: 96 };
+    expect((await ask("Hi")).row).toMatchObject({ usage: { cache_read: 96 }, cost_basis: "reported" });
+    details = undefined;
+    expect((await ask("Hi")).row).toMatchObject({
+      usage: { cache_read: 0, input_uncached: 100 },
+      usage_basis: "reported",
+      cost_basis: "reported",
+    });
+  });
+
+  test.each([
+    ["no rate of its own", PRICED("").replace(", cacheRead: 0", "")],
+    ["the full rate", PRICED("").replace("cacheRead: 0", "cacheRead: 1")],
+  ])("does not matter to the cost where what is read has %s", async (_what, yaml) => {
+    fake = await startFakeUpstream(json(answerOf(undefined)));
+    gateway = await startGateway({ environment: {}, yaml: yaml.replace('""', `"${fake.url}/v1"`) });
+    expect((await ask("Hi")).row).toMatchObject({ usage: { cache_read: null }, cost_basis: "reported" });
   });
 });
 
@@ -87,7 +117,11 @@ describe("a server that does not say", () => {
       });
       const text = words(400);
       const first = await ask(text, stream);
-      expect(first.row).toMatchObject({ usage: { cache_read: null }, usage_basis: "reported", cost_basis: "reported" });
+      expect(first.row).toMatchObject({
+        usage: { cache_read: null },
+        usage_basis: "reported",
+        cost_basis: "estimated",
+      });
       let asked = await ask(text, stream);
       // The next one's window begins when the last one's reading has come, and nobody tells when that is.
       await until(async () => {

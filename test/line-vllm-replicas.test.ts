@@ -1,5 +1,5 @@
 /** Replicas are asked how they are beside the calls, get them by their weights, and may be chosen by what they hold. */
-import { afterEach, expect, test } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import type { Affinity } from "../src/replicas.ts";
 import { json, startFakeUpstream, stream, type FakeUpstream } from "./fake-upstream.ts";
 import { startGateway, until, type RunningGateway, type RunningOptions } from "./running.ts";
@@ -32,14 +32,19 @@ const STREAM = [
 
 const KEY = "sk-vllm-0123456789abcdef";
 
-/** @param weights One for each replica. */
-async function start(weights: readonly number[], sluice: RunningOptions["sluice"] = {}): Promise<void> {
+/** Replicas that take turns unless an affinity is given. @param weights One for each replica. */
+async function start(
+  weights: readonly number[],
+  sluice: RunningOptions["sluice"] = {},
+  { yaml = "", ...more }: Partial<RunningOptions> = {},
+): Promise<void> {
   replicas = await Promise.all(weights.map(() => startFakeUpstream(well)));
   const rows = replicas.map(({ url }, index) => `{ url: "${url}", weight: ${weights[index] ?? 1} }`);
   gateway = await startGateway({
     environment: { VLLM_API_KEY: KEY },
-    yaml: `providers: { vllm: { baseUrls: [${rows.join(", ")}] } }`,
+    yaml: `${yaml}\nproviders: { vllm: { affinity: turns, baseUrls: [${rows.join(", ")}] } }`,
     sluice,
+    ...more,
   });
 }
 
@@ -107,20 +112,20 @@ test("calls are shared out by the weights", async () => {
 });
 
 test("an affinity chooses by the prompt's prefixes, and hears of each call from its sending to its end", async () => {
-  const holders = new Map<string, string>();
+  const holders = new Map<number, string>();
   const told: string[] = [];
   const place = (baseUrl: string) => replicas.findIndex(({ url }) => baseUrl.startsWith(url));
   const affinity: Affinity = {
-    prefer({ boundary }, baseUrls) {
-      const holder = boundary.borders.map(({ hash }) => holders.get(hash)).findLast((one) => one !== undefined);
+    prefer({ prefixes }, baseUrls) {
+      const holder = [...prefixes.hashes].map((word) => holders.get(word)).findLast((one) => one !== undefined);
       return holder === undefined ? undefined : baseUrls.indexOf(holder);
     },
     sent: (_call, baseUrl) => void told.push(`sent ${place(baseUrl)}`),
     began: (_call, baseUrl) => void told.push(`began ${place(baseUrl)}`),
-    ended({ boundary, model }, baseUrl, { outcome, errorKind }) {
+    ended({ prefixes, model }, baseUrl, { outcome, errorKind }) {
       told.push(`ended ${place(baseUrl)} ${errorKind ?? outcome}`);
       expect(model).toBe("m");
-      if (outcome === "complete") for (const { hash } of boundary.borders) holders.set(hash, baseUrl);
+      if (outcome === "complete") for (const word of prefixes.hashes) holders.set(word, baseUrl);
     },
   };
   await start([1, 1], { affinity });
@@ -135,4 +140,59 @@ test("an affinity chooses by the prompt's prefixes, and hears of each call from 
   replicas[0]?.answer(ill);
   await ask("first");
   expect(told).toEqual(["sent 0", "ended 0 overloaded", "sent 1", "began 1", "ended 1 complete"]);
+});
+
+describe("an affinity that throws", () => {
+  const broken = (): never => {
+    throw new Error("plugin");
+  };
+
+  test.each(["prefer", "sent", "began", "ended"] as const)("in `%s` costs no answer and no row", async (where) => {
+    await start([1, 1], { affinity: { prefer: () => undefined, [where]: broken } });
+    await ask("Hello");
+    await ask("Hello", { stream: true });
+    const rows = await gateway.allAttempts();
+    expect(rows.map(({ outcome, attempt }) => [outcome, attempt.slice(-2)])).toEqual([
+      ["complete", ".1"],
+      ["complete", ".1"],
+    ]);
+    expect(calls()).toEqual([1, 1]);
+    expect(gateway.sluice.admission.inFlight).toBe(0);
+    expect(gateway.logged.filter((line) => /"affinity-failed".*"plugin"/.test(line))).toHaveLength(2);
+  });
+});
+
+test("a replica that dies in the middle of a stream rests, and the next calls go to the others", async () => {
+  await start([1, 1], { probeEveryMs: 1_000_000 });
+  const [begin = ""] = STREAM.split(/(?<=\n\n)/);
+  replicas[0]?.answer((outgoing) => {
+    outgoing.writeHead(200, { "content-type": "text/event-stream" });
+    outgoing.write(begin, () => outgoing.destroy());
+  });
+  const answer = await fetch(`${gateway.url}/v1/chat/completions`, {
+    method: "POST",
+    body: JSON.stringify({ model: "vllm/m", stream: true, messages: [{ role: "user", content: "Hello" }] }),
+  });
+  await expect(answer.text()).rejects.toThrow();
+  const [row] = await gateway.allAttempts();
+  expect(row).toMatchObject({ outcome: "failed" });
+  expect(await up()).toEqual([0, 1]);
+  for (let call = 0; call < 4; call += 1) await ask("Hello", { stream: true });
+  expect(calls()).toEqual([1, 4]);
+});
+
+test("a call that every replica fails at rests them, and takes none out: they are back before a probe was sent", async () => {
+  const clock = { ms: Date.parse("2026-11-24T00:00:00Z") };
+  await start([1, 1], { probeEveryMs: 1_000_000 }, { now: () => clock.ms, yaml: "retries: { backoffMs: 1 }" });
+  for (const replica of replicas) replica.answer(json({ error: { message: "engine" } }, 500));
+  const refused = await fetch(`${gateway.url}/v1/chat/completions`, {
+    method: "POST",
+    body: JSON.stringify({ model: "vllm/m", messages: [{ role: "user", content: "POISON" }] }),
+  });
+  expect(refused.status).toBe(500);
+  for (const replica of replicas) replica.answer(well);
+  // While all rest, all are called.
+  await ask();
+  clock.ms += 15_000;
+  expect(await up()).toEqual([1, 1]);
 });

@@ -203,7 +203,7 @@ describe("messages", () => {
         parts: [{ type: "tool-result", callId: "a", content: [text("x")], isError: true, extra: { y: 1 } }],
       },
     );
-    expect(lost).toEqual(["unknown-field", "unknown-field", "is_error", "unknown-field"]);
+    expect(lost).toEqual(["name", "caller", "is_error", "unknown-field"]);
   });
 
   test("every call has its result behind it, and every result its call", () => {
@@ -347,7 +347,7 @@ describe("fields", () => {
     ["a cache key", { promptCacheKey: "k" }, { prompt_cache_key: "k" }, [], { cache: keyed }],
     ["a cache key that no cache asks for", { promptCacheKey: "k" }, {}],
     ["marks for other caches", { cache: { ttl: "1h" } }, {}],
-    ["fields of the other dialect", { extra: { thread: {} } }, {}, ["unknown-field"]],
+    ["fields of the other dialect", { extra: { thread: {}, mine: 1 } }, {}, ["thread", "unknown-field"]],
     [
       "an effort between",
       { reasoning: { effort: "low" } },
@@ -357,7 +357,23 @@ describe("fields", () => {
     ],
     ["no reasoning", { reasoning: { enabled: false } }, { reasoning_effort: "none" }, [], { reasoning: efforts }],
     ["an effort for who knows what", { reasoning: { effort: "high" } }, {}, ["reasoning"]],
-    ["JSON", { responseFormat: { type: "json-object" } }, { response_format: { type: "json_object" } }],
+    [
+      "JSON, where the prompt says so",
+      { responseFormat: { type: "json-object" }, messages: [{ role: "user", parts: [text("in JSON")] }] },
+      { messages: [{ role: "user", content: "in JSON" }], response_format: { type: "json_object" } },
+    ],
+    [
+      "JSON, which the API wants to read in the prompt, too",
+      { responseFormat: { type: "json-object" } },
+      {
+        messages: [
+          { role: "system", content: "Respond with one JSON object only." },
+          { role: "user", content: "hi" },
+        ],
+        response_format: { type: "json_object" },
+      },
+      ["json_instruction"],
+    ],
     ["text", { responseFormat: { type: "text" } }, {}],
     [
       "a schema, strict where nothing is said",

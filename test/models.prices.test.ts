@@ -67,6 +67,9 @@ const PRICES: readonly Row[] = [
   ["mistral-small-2503", "2025-11-29", SHORT, 0.1, "-", "-", "-", "-", 0.3],
   ["mistral-small-2501", "2025-11-29", SHORT, 0.1, "-", "-", "-", "-", 0.3],
   ["mistral-medium-3.5", NOW, SHORT, 1.5, 0.15, "-", "-", "-", 7.5],
+  ["mistral-embed", NOW, SHORT, 0.1, "-", "-", "-", "-", 0.1],
+  ["codestral-2508", NOW, SHORT, 0.3, 0.03, "-", "-", "-", 0.9],
+  ["gpt-3.5-turbo-instruct", NOW, SHORT, 1.5, "-", "-", "-", "-", 2],
 ];
 
 describe("a model costs what its vendor asks", () => {
@@ -77,11 +80,12 @@ describe("a model costs what its vendor asks", () => {
     expect(rates).toEqual(ratesOf(usd));
   });
 
-  test("every model of the table is in this one, and the other way round", () => {
+  test("every model of the table that has a price there is in this one, and the other way round", () => {
     const priced = [...new Set(PRICES.map(([model]) => model))].toSorted();
     expect(
       table
         .all()
+        .filter((record) => record.prices.length > 0)
         .map((record) => record.id)
         .toSorted(),
     ).toEqual(priced);

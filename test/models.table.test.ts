@@ -2,7 +2,7 @@
  * What each model takes, written down a second time: limits, cache contract, reasoning levels, retirement.
  */
 import { describe, expect, test } from "vitest";
-import type { CacheContract, ModelRecord } from "../src/model.ts";
+import type { Ability, CacheContract, ModelRecord } from "../src/model.ts";
 import { createModelTable } from "../src/models.ts";
 
 const table = createModelTable();
@@ -78,7 +78,9 @@ describe("the cache contract", () => {
       ["mistral-small-2603", "mistral-small-2506", "mistral-medium-3.5"],
       { kind: "keyed", minTokens: 64, stepTokens: 64 },
     ],
+    [["codestral-2508"], { kind: "keyed", minTokens: 64, stepTokens: 64 }],
     [["mistral-small-2503", "mistral-small-2501"], { kind: "none" }],
+    [["text-embedding-3-small", "text-embedding-3-large", "mistral-embed", "gpt-3.5-turbo-instruct"], { kind: "none" }],
   ];
 
   test.each(CONTRACTS)("of %s", (models, contract) => {
@@ -123,6 +125,7 @@ describe("reasoning levels", () => {
 });
 
 describe("what a model refuses", () => {
+  const converses = (record: ModelRecord) => record.abilities.chat === true;
   const idsOf = (holds: (record: ModelRecord) => boolean) =>
     table
       .all()
@@ -140,7 +143,7 @@ describe("what a model refuses", () => {
 
   test("function tools beside reasoning on Chat Completions: GPT-5.4 and everything after it", () => {
     expect(idsOf((record) => record.chatToolsNeedEffortNone)).toEqual(
-      idsOf((record) => record.provider === "openai" && !/^gpt-(?:4|5-)/.test(record.id)),
+      idsOf((record) => record.provider === "openai" && converses(record) && !/^gpt-(?:4|5-)/.test(record.id)),
     );
   });
 
@@ -162,7 +165,7 @@ describe("what a model refuses", () => {
 
   test("other tool-call ids than nine letters and digits: Mistral", () => {
     expect(idsOf((record) => record.toolCallIds === "nine-alphanumerics")).toEqual(
-      idsOf((record) => record.provider === "mistral"),
+      idsOf((record) => record.provider === "mistral" && converses(record)),
     );
   });
 
@@ -172,8 +175,33 @@ describe("what a model refuses", () => {
     expect(recordOf("mistral-small-2603").temperatureMax).toBe(1.5);
   });
 
-  test("pictures: Mistral Small 3.0 alone", () => {
-    expect(idsOf((record) => !record.input.includes("image"))).toEqual(["mistral-small-2501"]);
+  test("pictures: of those that converse, Mistral Small 3.0 and Codestral", () => {
+    expect(idsOf((record) => converses(record) && !record.input.includes("image"))).toEqual([
+      "codestral-2508",
+      "mistral-small-2501",
+    ]);
+  });
+
+  test("another call than its own: each is for conversations, for vectors or for the rest of a text, Codestral also for a middle", () => {
+    const can = (ability: Ability) => idsOf((record) => record.abilities[ability] === true);
+    expect(can("embeddings")).toEqual(["mistral-embed", "text-embedding-3-large", "text-embedding-3-small"]);
+    expect(can("text-completions")).toEqual(["gpt-3.5-turbo-instruct"]);
+    expect(can("fill-in-the-middle")).toEqual(["codestral-2508"]);
+    expect(idsOf((record) => !converses(record))).toEqual(
+      [...can("embeddings"), ...can("text-completions")].toSorted(),
+    );
+  });
+
+  test("probabilities: every Claude, Mistral's models and GPT-5; audio and search as an answer, every one", () => {
+    const cannot = (ability: Ability) => idsOf((record) => converses(record) && record.abilities[ability] === false);
+    expect(cannot("logprobs")).toEqual(
+      [...idsOf((record) => converses(record) && record.provider !== "openai"), "gpt-5-mini", "gpt-5-nano"].toSorted(),
+    );
+    expect(cannot("audio-output")).toEqual(idsOf(converses));
+    expect(cannot("web-search-options")).toEqual(idsOf(converses));
+    expect(cannot("custom-tools")).toEqual(
+      idsOf((record) => converses(record) && (record.provider !== "openai" || record.id.startsWith("gpt-4"))),
+    );
   });
 });
 

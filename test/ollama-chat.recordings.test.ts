@@ -256,7 +256,9 @@ describe.skipIf(!present)("recorded and captured requests", () => {
 
 const EXPECTED_LOSSES: ReadonlySet<string> = new Set([
   "user",
-  "unknown-field",
+  "output_config",
+  "context_management",
+  "eager_input_streaming",
   "reasoning_effort",
   "budget_tokens",
   "hosted-tool",

@@ -150,9 +150,16 @@ describe("reasoning", () => {
     const known = { ...five, chatToolsNeedEffortNone: true, sampling: "effort-none-only" } as const;
     expect(write({ tools: [F], reasoning: { effort: "high" }, temperature: 0.2 }, known)).toMatchObject({
       body: { reasoning_effort: "none", temperature: 0.2 },
-      lost: ["reasoning"],
+      lost: ["reasoning_effort"],
     });
     expect(write({ tools: [F] }, known)).toMatchObject({ body: { reasoning_effort: "none" }, lost: [] });
+    // What nobody said is the model's default, and it thinks less than that.
+    const thinking = { ...known, reasoning: { ...known.reasoning, defaultEffort: "medium" } };
+    expect(write({ tools: [F] }, thinking)).toMatchObject({
+      body: { reasoning_effort: "none" },
+      lost: ["reasoning_effort"],
+    });
+    expect(write({ tools: [F], reasoning: { enabled: false } }, thinking).lost).toEqual([]);
     expect(write({ reasoning: { effort: "high" } }, known)).toMatchObject({
       body: { reasoning_effort: "high" },
       lost: [],

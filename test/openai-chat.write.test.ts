@@ -98,13 +98,13 @@ describe("a request of the other dialect", () => {
       ],
     });
     expect(lost.sort()).toEqual([
+      "citations",
+      "container",
+      "context_management",
       "metadata",
+      "output_config",
       "top_k",
       "unknown-block",
-      "unknown-field",
-      "unknown-field",
-      "unknown-field",
-      "unknown-field",
     ]);
   });
 });

@@ -228,7 +228,7 @@ describe("an answer ends", () => {
       { incomplete_details: { reason: "steered" } },
       { type: "finish", reason: "other", details: { status: "incomplete", reason: "steered" } },
     ],
-    ["cancelled", {}, { type: "finish", reason: "other", details: { status: "cancelled" } }],
+    ["cancelled", {}, { type: "finish", reason: "other", details: { status: "cancelled" }, state: "canceled" }],
   ])("%s %j", (status, rest, finish) => {
     const streamed = CREATED + event(`response.${status}`, { response: { ...RESPONSE, ...rest } });
     expect(decode(streamed)).toEqual([START, finish, { type: "done" }]);
@@ -238,7 +238,7 @@ describe("an answer ends", () => {
   test("not at all while it is worked on in the background, and that is no error", () => {
     expect(decode(JSON.stringify({ ...RESPONSE, status: "queued" }), false)).toEqual([
       START,
-      { type: "finish", reason: "other", details: { status: "queued" } },
+      { type: "finish", reason: "other", details: { status: "queued" }, state: "under-way" },
       { type: "done" },
     ]);
   });

@@ -60,7 +60,7 @@ describe("a stream", () => {
     const final = checkedStream(encode(ANSWER));
     expect(final).toEqual(whole(ANSWER));
     expect(final).toMatchObject({
-      id: "resp_x-1",
+      id: "resp_sluice_x-1",
       object: "response",
       created_at: 99,
       model: "upstream-model",
@@ -271,7 +271,7 @@ describe("a failure", () => {
       {
         type: "response.failed",
         response: {
-          id: "resp_x-1",
+          id: "resp_sluice_x-1",
           status: "failed",
           error: { code: "server_error", message: "too busy" },
           output: [{ type: "message", content: [{ text: "a" }] }],

@@ -44,7 +44,7 @@ describe("an error inside a stream that has begun", () => {
     expect(failed).toMatchObject({
       type: "response.failed",
       response: {
-        id: "resp_x-1",
+        id: "resp_sluice_x-1",
         object: "response",
         status: "failed",
         output: [],
@@ -63,7 +63,7 @@ describe("an error inside a stream that has begun", () => {
 
   test("has a code wherever clients look for one, and an id of the dialect's form", () => {
     const [, failed] = events(new GatewayError("upstream-failed", "no"), "a b/c");
-    expect(failed?.["response"]).toMatchObject({ id: "resp_a_b_c", error: { code: "server_error" } });
+    expect(failed?.["response"]).toMatchObject({ id: "resp_sluice_a_b_c", error: { code: "server_error" } });
   });
 
   test("is read as the error that it is", () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { placeBoundary } from "../src/cache/boundary.ts";
 import type { JsonObject, JsonValue, Message, Part } from "../src/chat.ts";
 import { openaiResponses } from "../src/dialects/openai-responses.ts";
+import { placesOf } from "./prefix-places.ts";
 
 const D = "openai-responses";
 const read = (...input: JsonValue[]) => openaiResponses.readRequest({ model: "m", input });
@@ -294,5 +294,5 @@ test("another session's ids do not make another prefix", () => {
       { type: "function_call", id: `fc_${id}`, call_id: "c", name: "f", arguments: "{}" },
       { type: "function_call_output", id: `fco_${id}`, call_id: "c", output: "d" },
     );
-  expect(placeBoundary(turn("one"), "")).toEqual(placeBoundary(turn("two"), ""));
+  expect(placesOf(turn("one"))).toEqual(placesOf(turn("two")));
 });

@@ -145,7 +145,8 @@ describe("what was thought at", () => {
       const edited = Buffer.from(applyEdits(raw, edits)).toString();
       for (const seal of SEALS) expect(edited).not.toContain(seal);
       expect(edited).not.toContain("sluice");
-      expect(edits.every((edit) => edit.loss === "reasoning")).toBe(true);
+      // And the ids that were made here.
+      expect(edits.every((edit) => edit.loss === "reasoning" || edit.path.at(-1) === "id")).toBe(true);
       const [said, kept] = [raw.toString(), edited].map((text) => client.readRequest(JSON.parse(text) as JsonObject));
       const rest = said?.messages.map(({ parts }) => parts.filter((part) => part.type !== "reasoning"));
       expect(kept?.messages.map(({ parts }) => parts)).toEqual(rest);
@@ -168,8 +169,8 @@ describe("what was thought at", () => {
     const events = eventsOf(issuer, answer);
     for (const event of events) {
       if (event.type === "reasoning-end" && event.signature !== undefined)
-        bindings.learnSignature(event.signature, haiku);
-      if (event.type === "reasoning-redacted") bindings.learnSignature(event.data, haiku);
+        bindings.learnSignature(event.signature, haiku, "");
+      if (event.type === "reasoning-redacted") bindings.learnSignature(event.data, haiku, "");
     }
     const found = bindings.of(client.readRequest(nextTurn(client, events)), "");
     expect(new Set(found.map(({ origin }) => origin?.instance))).toEqual(new Set(["anthropic"]));
@@ -262,6 +263,7 @@ describe("a seal", () => {
     expect(openaiResponses.edits(body, { model: "other", askStreamUsage: false })).toEqual([
       { op: "set", path: ["model"], value: "other" },
       { op: "delete", path: ["input", 1], loss: "reasoning" },
+      { op: "delete", path: ["input", 2, "id"] },
     ]);
   });
 });

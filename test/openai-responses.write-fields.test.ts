@@ -38,7 +38,7 @@ describe("fields", () => {
     [{ choices: 2 }, {}, ["n"]],
     [{ choices: 1 }, {}, []],
     [{ logprobs: {} }, {}, ["logprobs"]],
-    [{ extra: { logit_bias: {} } }, {}, ["unknown-field"]],
+    [{ extra: { logit_bias: {}, mine: 1 } }, {}, ["logit_bias", "unknown-field"]],
     [{ envelope: { store: true } }, {}, []],
     [{ metadata: { a: "b" } }, {}, ["metadata"]],
     [{ metadata: {} }, {}, []],
@@ -56,7 +56,17 @@ describe("fields", () => {
     [{ endUser: "u" }, {}, ["user"]],
     [{ parallelToolCalls: false }, {}, []],
     [{ responseFormat: { type: "text" } }, {}, []],
-    [{ responseFormat: { type: "json-object" } }, { text: { format: { type: "json_object" } } }, []],
+    [
+      {
+        responseFormat: { type: "json-object" },
+        messages: [{ role: "user", parts: [{ type: "text", text: "JSON!" }] }],
+      },
+      {
+        input: [{ role: "user", content: [{ type: "input_text", text: "JSON!" }] }],
+        text: { format: { type: "json_object" } },
+      },
+      [],
+    ],
   ];
   test.each(rows)("%j", (rest, wanted, losses, known) => {
     expect(write(rest, known)).toEqual({ body: { ...BODY, ...wanted }, lost: losses });
@@ -188,7 +198,7 @@ describe("tools", () => {
       ],
     });
     expect((body["tools"] as unknown as { name: string }[]).map((tool) => tool.name)).toEqual(["f", "late"]);
-    expect(lost).toEqual(["unknown-field"]);
+    expect(lost).toEqual(["eager_input_streaming"]);
   });
 
   test("that another provider hosts are a loss beside others, and alone are refused", () => {

@@ -37,19 +37,21 @@ describe("OpenAI", () => {
       "gpt-5.4-nano",
       { tools: [tool], reasoning_effort: "low" },
       { tools: [tool], reasoning_effort: "none" },
-      "reasoning",
+      "reasoning_effort",
     ],
     [
       "an effort that is the model's default, beside tools",
       "gpt-6-luna",
       { tools: [tool] },
       { tools: [tool], reasoning_effort: "none" },
+      "reasoning_effort",
     ],
     [
       "an effort of null, beside tools",
       "gpt-6-luna",
       { tools: [tool], reasoning_effort: null },
       { tools: [tool], reasoning_effort: "none" },
+      "reasoning_effort",
     ],
     [
       "`minimal`, which newer models do not know",

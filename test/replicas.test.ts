@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { placeBoundary } from "../src/cache/boundary.ts";
 import { createReplicas, type Affinity, type PlacedCall, type Replicas } from "../src/replicas.ts";
 import { entry } from "./ledger-entry.ts";
 import { request, said, target } from "./made-target.ts";
+import { prefixesOf } from "./prefix-places.ts";
 
 const REST_MS = 1_000;
 
@@ -82,72 +82,67 @@ function counted(turns: string): Readonly<Record<string, number>> {
 describe("probes", () => {
   test("one that is found down gets no call until it is found well", () => {
     const { replicas, instance, turns } = of({ a: 1, b: 1 });
-    replicas.probing(instance, true);
-    replicas.probed(instance, "a", false, 0);
+    replicas.probed(instance, "a", false);
     expect(turns(3)).toBe("bbb");
     expect(replicas.health(instance, 0)).toEqual([
       { baseUrl: "a", isUp: false },
       { baseUrl: "b", isUp: true },
     ]);
-    replicas.probed(instance, "a", true, 1);
+    replicas.probed(instance, "a", true);
     expect(counted(turns(2))).toEqual({ a: 1, b: 1 });
   });
 
-  test("one that failed a call stays away after its rest, until a probe that began later finds it well", () => {
+  test("one that failed a call rests, and is not down by that", () => {
     const { replicas, instance, turns } = of({ a: 1, b: 1 });
-    replicas.probing(instance, true);
+    replicas.probed(instance, "a", true);
     replicas.failed(instance, "a", 10);
-    replicas.probed(instance, "a", true, 9);
-    expect(turns(3, 10 + REST_MS)).toBe("bbb");
-    replicas.probed(instance, "a", true, 11);
+    expect(turns(3, 10 + REST_MS - 1)).toBe("bbb");
     expect(turns(1, 10 + REST_MS)).toBe("a");
   });
 
   test("what a probe says does not cut the rest after a failure short", () => {
     const { replicas, instance, turns } = of({ a: 1, b: 1 });
-    replicas.probing(instance, true);
     replicas.failed(instance, "a", 0);
-    replicas.probed(instance, "a", true, 1);
+    replicas.probed(instance, "a", true);
     expect(turns(3, REST_MS - 1)).toBe("bbb");
   });
 
   test("when all are found down, they are tried in turn all the same", () => {
     const { replicas, instance, turns } = of({ a: 1, b: 1 });
-    for (const baseUrl of ["a", "b"]) replicas.probed(instance, baseUrl, false, 0);
+    for (const baseUrl of ["a", "b"]) replicas.probed(instance, baseUrl, false);
     expect(turns(4)).toBe("abab");
   });
-
-  test("without anybody who asks, the rest is all that a failure costs", () => {
-    const { replicas, instance, turns } = of({ a: 1, b: 1 });
-    replicas.failed(instance, "a", 0);
-    expect(turns(1, REST_MS)).toBe("a");
-  });
 });
+
+/** The first word of each place: enough to tell these few apart. */
+function wordsOf({ hashes }: PlacedCall["prefixes"]): Uint32Array {
+  return hashes.filter((_, index) => index % 2 === 0);
+}
 
 describe("an affinity", () => {
   /** Goes back to where the longest known prefix was answered last. */
   function lastServer(): Affinity & { readonly told: readonly string[] } {
-    const servers = new Map<string, string>();
+    const servers = new Map<number, string>();
     const told: string[] = [];
     return {
       told,
-      prefer({ boundary }, up) {
-        const known = boundary.borders.map(({ hash }) => servers.get(hash)).filter((one) => one !== undefined);
+      prefer({ prefixes }, up) {
+        const known = [...wordsOf(prefixes)].map((word) => servers.get(word)).filter((one) => one !== undefined);
         const index = up.indexOf(known.at(-1) ?? "");
         return index < 0 ? undefined : index;
       },
       sent: (_call, baseUrl, nowMs) => void told.push(`sent ${baseUrl} ${nowMs}`),
       began: (_call, baseUrl, nowMs) => void told.push(`began ${baseUrl} ${nowMs}`),
-      ended({ boundary }, baseUrl, { outcome }) {
+      ended({ prefixes }, baseUrl, { outcome }) {
         told.push(`ended ${baseUrl} ${outcome}`);
-        for (const { hash } of boundary.borders) servers.set(hash, baseUrl);
+        for (const word of wordsOf(prefixes)) servers.set(word, baseUrl);
       },
     };
   }
 
   function call({ instance }: Made, ...texts: string[]): PlacedCall {
     const messages = texts.map((text) => said(text));
-    return { instance, model: "m", boundary: placeBoundary(request({ messages }), "") };
+    return { instance, model: "m", prefixes: prefixesOf(request({ messages })) };
   }
 
   test("sends a conversation back to the replica that has its beginning, and others where it is their turn", () => {
@@ -197,5 +192,24 @@ describe("an affinity", () => {
     visit.began(2);
     visit.ended(entry("x", { outcome: "canceled" }));
     expect(affinity.told).toEqual(["sent a 1", "began a 2", "ended a canceled"]);
+  });
+
+  test("that throws is logged, and changes nothing: it is whoever's turn it is", () => {
+    const broken = (): never => {
+      throw new Error("plugin");
+    };
+    const reasons: unknown[] = [];
+    const { instance } = of({ a: 1, b: 1 });
+    const replicas = createReplicas(() => ({ restMs: REST_MS }), {
+      affinity: { prefer: broken, sent: broken, began: broken, ended: broken },
+      log: { error: (_event, fields) => void reasons.push(fields?.["reason"]) },
+    });
+    const visits = [1, 2].map(() => replicas.place(call({ ...of({ a: 1 }), instance }, "one"), 0));
+    expect(visits.map(({ baseUrl }) => baseUrl)).toEqual(["a", "b"]);
+    const [visit] = visits;
+    visit?.sent(1);
+    visit?.began(2);
+    visit?.ended(entry("x"));
+    expect(reasons).toEqual(Array.from({ length: 5 }, () => "plugin"));
   });
 });

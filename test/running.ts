@@ -56,7 +56,8 @@ export async function startGateway(options: RunningOptions): Promise<RunningGate
     ledgerPath: options.data === undefined ? ":memory:" : join(options.data, "ledger.sqlite"),
     log: createLog(config.log.level, (line) => logged.push(line)),
     ...(options.now === undefined ? {} : { now: options.now }),
-    ...(options.discoverAgainMs === undefined ? {} : { discoverAgainMs: options.discoverAgainMs }),
+    // At the start only: where requests are counted, none is to come of itself.
+    discoverAgainMs: options.discoverAgainMs ?? 3_600_000,
     // When they are read is a matter of time: what a row says of them is for those tests to see that are about them.
     countersEveryMs: Number.POSITIVE_INFINITY,
     ...options.sluice,

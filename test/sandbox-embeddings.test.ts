@@ -19,6 +19,9 @@ const MODELS = [
   { provider: "vllm", model: "intfloat/e5-mistral-7b-instruct", dimensions: 1024 },
 ] as const;
 
+/** What 30 tokens cost at the models that have a price. */
+const PRICED: ReadonlyMap<string, bigint> = new Map([["mistral-embed", 3_000_000n]]);
+
 /** The angle's cosine between two of length one. */
 function nearness(a: readonly number[], b: readonly number[]): number {
   return a.reduce((sum, value, index) => sum + value * (b[index] ?? 0), 0);
@@ -57,7 +60,7 @@ describe.each(MODELS)("$provider", ({ provider, model, dimensions }) => {
     const { usage } = await client(provider).embeddings.create({ model, input: [words(10), words(20)] });
     expect(usage).toMatchObject({ prompt_tokens: 30, total_tokens: 30 });
     expect(sandbox.invoice.lines).toMatchObject([
-      { provider, model, tokens: { uncached: 30, output: 0 }, costPicoUsd: undefined, ending: "complete" },
+      { provider, model, tokens: { uncached: 30, output: 0 }, costPicoUsd: PRICED.get(model), ending: "complete" },
     ]);
   });
 

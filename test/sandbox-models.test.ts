@@ -8,7 +8,8 @@ const book = createModelBook();
 const DAY = "2026-11-24";
 const rows = createModelTable()
   .all()
-  .filter((record) => (record.retires ?? "9999") > DAY);
+  // What only embeds or completes is not chatted with there.
+  .filter((record) => (record.retires ?? "9999") > DAY && record.abilities.chat !== false);
 
 /** What decides whether a request is served and what of it is cached. */
 const FACTS = [

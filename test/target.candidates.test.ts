@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { ChatRequest, Part } from "../src/chat.ts";
 import { GatewayError } from "../src/errors.ts";
 import { candidates, type CandidateContext } from "../src/candidates.ts";
+import { RECORD_DEFAULTS } from "../src/model.ts";
 import type { Candidate, Target } from "../src/target.ts";
 import { usdText } from "../src/usage.ts";
 import { request, said, target } from "./made-target.ts";
@@ -44,6 +45,8 @@ describe("what a target cannot take, it is not asked", () => {
   test.each<readonly [what: string, given: Partial<ChatRequest>]>([
     ["several choices", { choices: 2 }],
     ["a message thread", { extra: { thread: { type: "create" } } }],
+    ["log probabilities", { logprobs: {} }],
+    ["custom tools", { abilities: ["custom-tools"] }],
     ["hosted tools alone", { tools: [{ type: "opaque", dialect: "openai-chat", kind: "web_search", value: {} }] }],
     [
       "a hosted file",
@@ -52,6 +55,49 @@ describe("what a target cannot take, it is not asked", () => {
   ])("%s: only in the client's own dialect", (_what, given) => {
     expect(names(found(request(given), [haiku, nano]))).toEqual([nano.name]);
     expect(() => found(request(given), [haiku])).toThrow(GatewayError);
+  });
+
+  test("what a model is known not to be able to it is not asked, and what is not known only where nobody is known to", () => {
+    const tiny: Target = {
+      ...unknown,
+      name: "vllm/tiny",
+      record: { ...RECORD_DEFAULTS, id: "tiny", provider: "vllm" },
+    };
+    const given = request({ logprobs: {} });
+    expect(names(found(given, [small, tiny, nano]))).toEqual([nano.name]);
+    expect(names(found(given, [small, tiny]))).toEqual([tiny.name]);
+    expect(() => found(given, [small])).toThrow(
+      "the request needs logprobs, which mistral/mistral-small-2603 cannot take",
+    );
+    expect(names(found(request(), [small, tiny, nano]))).toHaveLength(3);
+  });
+
+  test("probabilities of a model that gives them only while it does not reason", () => {
+    const luna = target("gpt-6-luna");
+    expect(names(found(request({ logprobs: {} }), [luna, nano]))).toEqual([nano.name]);
+    expect(names(found(request({ logprobs: {}, reasoning: { effort: "none" } }), [luna, nano]))).toHaveLength(2);
+    expect(() => found(request({ logprobs: {}, reasoning: { effort: "low" } }), [luna, nano])).toThrow("logprobs");
+  });
+
+  test("vectors, the rest of a text and a middle: only models for them, which in turn are for nothing else", () => {
+    const vectors = target("text-embedding-3-small");
+    expect(names(found(request({ abilities: ["embeddings"] }), [nano, vectors]))).toEqual([vectors.name]);
+    expect(names(found(request(), [nano, vectors]))).toEqual([nano.name]);
+    expect(() => found(request(), [vectors])).toThrow("a model that converses");
+    const named = { explicit: true, clientDialect: "anthropic-messages" };
+    expect(names(found(request(), [vectors], named))).toEqual([vectors.name]);
+    expect(() => found(request({ abilities: ["text-completions"] }), [nano, vectors])).toThrow("text completions");
+    const codestral = target("codestral-2508");
+    expect(names(found(request({ abilities: ["fill-in-the-middle"] }), [small, codestral]))).toEqual([codestral.name]);
+  });
+
+  test("when none is left, who can is named: in a dialect that can say it, and known to", () => {
+    const others = () => [haiku, small, unknown, nano];
+    const error = thrownBy(() => found(request({ logprobs: {} }), [small], { others }));
+    expect(error.message).toContain("; name a model that can (`openai/gpt-5.4-nano`), or leave it out");
+    expect(thrownBy(() => found(request({ logprobs: {} }), [small], { others: () => [haiku] })).message).toContain(
+      "; choose another target or leave it out",
+    );
   });
 
   test("when none is left, the need is named, and who lacks it", () => {
@@ -74,7 +120,6 @@ describe("what a target cannot take, it is not asked", () => {
 
 describe("what a target would lose, it is asked only where nobody would lose less", () => {
   test.each<readonly [what: string, given: Partial<ChatRequest>, loser: Target]>([
-    ["log probabilities", { logprobs: {} }, haiku],
     ["a forced tool", { toolChoice: { type: "required" } }, opus],
     ["a named tool", { toolChoice: { type: "named", name: "look" } }, opus],
     ["one of some tools", { toolChoice: { type: "subset", mode: "required", names: ["look"] } }, opus],
@@ -139,10 +184,10 @@ describe("the window", () => {
 });
 
 describe("what the policy is told", () => {
-  test("tokens by each model's own tokenizer", () => {
+  test("the prompt's tokens by each model's own tokenizer, and those that are warm as they are told", () => {
     const [one, other] = found(request(), [nano, haiku], { promptTokens: 1_000, warmTokens: () => 500 });
     expect([one?.promptTokens, one?.warmTokens]).toEqual([1_000, 500]);
-    expect([other?.promptTokens, other?.warmTokens]).toEqual([1_420, 710]);
+    expect([other?.promptTokens, other?.warmTokens]).toEqual([1_420, 500]);
   });
 
   test("the expected cost: what is warm at the price of a read, the rest at that of input, and an answer of 500 tokens", () => {

@@ -254,6 +254,84 @@ describe("a name that is nobody's", () => {
   });
 });
 
+describe("what a server says it has", () => {
+  const resolved = (targets: Targets, name: string) => targets.resolve(name).targets[0]?.name;
+
+  test("is found by each form of its name, and only by what is that model", () => {
+    const targets = targetsOf(ALL);
+    targets.learn("ollama", ["llama3.1:latest", "hf.co/Org/Repo:Q4_K_M", "mistral-small-2603:latest"]);
+    for (const name of [
+      "llama3.1",
+      "LLAMA3.1:latest",
+      "library/llama3.1",
+      "registry.ollama.ai/library/llama3.1:latest",
+    ])
+      expect(resolved(targets, name), name).toBe("ollama/llama3.1:latest");
+    expect(resolved(targets, "hf.co/org/repo:q4_k_m")).toBe("ollama/hf.co/Org/Repo:Q4_K_M");
+    for (const name of ["llama3", "llama3.1:8b", "hf.co/org/repo", "org/llama3.1"])
+      expect(() => targets.resolve(name), name).toThrow(GatewayError);
+    // The table's comes first; with a tag it is nobody else's.
+    expect(resolved(targets, "mistral-small-2603")).toBe("mistral/mistral-small-2603");
+    expect(resolved(targets, "mistral-small-2603:latest")).toBe("ollama/mistral-small-2603:latest");
+  });
+
+  test("of a vLLM is exactly what it says", () => {
+    const targets = targetsOf(ALL);
+    targets.learn("vllm", ["org/Model"]);
+    expect(resolved(targets, "org/Model")).toBe("vllm/org/Model");
+    expect(() => targets.resolve("org/model")).toThrow("did you mean `org/Model`?");
+  });
+
+  test("is kept while the server does not answer, but listed no more, and comes after one that answers", () => {
+    const targets = targetsOf({ one: "ollama", two: "ollama" });
+    targets.learn("one", ["a:1"]);
+    targets.learn("two", ["a:1"]);
+    expect(targets.resolve("a:1")).toMatchObject({
+      targets: [{ name: "one/a:1" }],
+      note: "`one` serves it and comes before two in the config",
+    });
+    targets.learn("one", undefined);
+    expect(targets.resolve("a:1").targets[0]?.name).toBe("two/a:1");
+    expect(targets.resolve("a:1").note).toBeUndefined();
+    expect(targets.list().map(({ id }) => id)).toEqual(["auto", "a:1", "two/a:1"]);
+    targets.learn("two", undefined);
+    expect(targets.resolve("a:1").targets[0]?.name).toBe("one/a:1");
+    expect(targets.list().map(({ id }) => id)).toEqual(["auto"]);
+  });
+
+  test("is told of, where that is known", () => {
+    const targets = targetsOf(["ollama", "openai", "sandbox"]);
+    const serves = (name: string) => targets.resolve(name).targets.map((target) => targets.serves(target))[0];
+    expect(serves("ollama/a")).toBeUndefined();
+    targets.learn("ollama", ["a:latest"]);
+    targets.learn("sandbox", ["a:latest"]);
+    expect([serves("ollama/a"), serves("ollama/b"), serves("openai/b")]).toEqual([true, false, undefined]);
+    // Who takes any name has more than it lists.
+    expect([serves("sandbox/a"), serves("sandbox/b")]).toEqual([true, undefined]);
+    targets.learn("ollama", undefined);
+    expect(serves("ollama/b")).toBeUndefined();
+  });
+
+  test("is what `auto` chooses from only where there is nothing else", () => {
+    const many = Array.from({ length: 50 }, (_, index) => `m:${index}`);
+    const alone = targetsOf(["ollama"]);
+    alone.learn("ollama", many);
+    expect(alone.resolve("auto").targets).toHaveLength(20);
+    const beside = targetsOf(["ollama", "openai"]);
+    beside.learn("ollama", many);
+    expect(beside.resolve("auto").targets.map(({ name }) => name)).toEqual(["openai/gpt-5.4-nano"]);
+    expect(beside.describe()).toEqual(targetsOf(["ollama", "openai"]).describe());
+  });
+});
+
+test("a tag that was left out is no difference to a name that is nearly right", () => {
+  const targets = targetsOf(["ollama"]);
+  targets.learn("ollama", ["qwen3:4b", "llama3.1:latest"]);
+  expect(() => targets.resolve("qwen3")).toThrow("did you mean `qwen3:4b`");
+  expect(() => targets.resolve("lama3.1")).toThrow("did you mean `llama3.1:latest`");
+  expect(() => targets.resolve("qwen3:8b")).toThrow("did you mean `qwen3:4b`");
+});
+
 describe("the list of models", () => {
   test("has `auto`, the aliases, and each model once under each of its names", () => {
     const list = targetsOf(["openai", "mistral"], { config: { aliases: { fast: ["gpt-5.4-nano"] } } }).list();

@@ -4,11 +4,11 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { placeBoundary } from "../src/cache/boundary.ts";
 import type { ChatRequest, JsonObject } from "../src/chat.ts";
 import { anthropicMessages } from "../src/dialects/anthropic-messages.ts";
 import { identifyTask, type Task } from "../src/task.ts";
 import { request } from "./made-target.ts";
+import { placesOf, prefixesOf } from "./prefix-places.ts";
 
 const captures = join(import.meta.dirname, "../../shared/conformance/captures");
 const areThere = existsSync(captures);
@@ -64,7 +64,7 @@ describe.skipIf(!areThere)("an agent's prompt only grows: each call's whole prom
       .map(({ reading }) => reading)
       // Side calls (a title) are conversations of their own.
       .filter((reading) => reading.tools.length > 0)
-      .map((reading) => placeBoundary(reading, "").borders);
+      .map((reading) => placesOf(reading));
     expect(prompts.length).toBeGreaterThan(2);
     for (const [index, borders] of prompts.slice(1).entries()) {
       const before = prompts[index]?.at(-1);
@@ -76,14 +76,16 @@ describe.skipIf(!areThere)("an agent's prompt only grows: each call's whole prom
   test("parallel subagents share their tools and the system prompt, but for the line that says which agent it is", () => {
     const [one, other] = chatCalls("claude-code--subagents-parallel")
       .filter(({ task }) => task.id.includes(":"))
-      .map(({ reading }) => placeBoundary(reading, "").borders);
+      .map(({ reading }) => placesOf(reading));
     expect(other?.slice(0, 2).map(({ hash }) => hash)).toEqual(one?.slice(0, 2).map(({ hash }) => hash));
     expect(other?.at(-1)?.hash).not.toBe(one?.at(-1)?.hash);
   });
 
-  test("Claude Code's marks stand at the end of the system prompt and of the prompt", () => {
-    const [first] = chatCalls("claude-code--text").map(({ reading }) => placeBoundary(reading, "").borders);
-    expect(first?.map(({ marked }) => marked)).toEqual([false, true, false, true]);
+  test("Claude Code's marks stand behind two blocks of the system prompt and at the end of the prompt", () => {
+    const [first] = chatCalls("claude-code--text").map(({ reading }) => reading);
+    if (first === undefined) throw new Error("the capture has no call");
+    const { staticPlace, spots, marks } = prefixesOf(first);
+    expect(marks.map(({ place }) => place)).toEqual([1, staticPlace, spots.length - 1]);
   });
 });
 

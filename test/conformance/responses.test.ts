@@ -78,7 +78,10 @@ async function passes(stage: NativeStage, recording: NativeRecording): Promise<v
     expect(sent.bytes.toString("utf8")).toBe(bytes.toString("utf8"));
     expect(stage.upstream.requests.at(-1)?.body.toString("utf8")).toBe(written(asked));
     const [row] = await stage.gateway.attempts(sent.answer.headers.get("x-sluice-exchange"));
-    expect(row).toMatchObject({ outcome: "complete", lane: "same", client_dialect: "openai-responses", losses: [] });
+    // What goes on in the background costs what is told of it later.
+    const outcome =
+      kind === "json" && (JSON.parse(bytes.toString("utf8")) as Json)["status"] === "in_progress" ? "open" : "complete";
+    expect(row).toMatchObject({ outcome, lane: "same", client_dialect: "openai-responses", losses: [] });
     const { usage } = canonical;
     // Two answers that a recorder put behind each other are one to whoever reads to the first's end.
     if (usage === null || bytes.toString("utf8").split("event: response.completed").length > 2) continue;

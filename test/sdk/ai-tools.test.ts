@@ -1,9 +1,9 @@
 /** Tool loops as the `ai` package runs them: parallel calls, several steps, whole and streamed, across dialects. */
-import { APICallError, generateText, isStepCount, streamText, tool } from "ai";
+import { generateText, isStepCount, streamText, tool, type ModelMessage } from "ai";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { AI_PROVIDERS } from "./ai.ts";
-import { echoOf, failure, isSame, present, resultsOf, type Simulation, startSimulation, TARGETS } from "./simulated.ts";
+import { echoOf, present, resultsOf, type Simulation, startSimulation, TARGETS } from "./simulated.ts";
 
 let simulation: Simulation;
 beforeAll(async () => {
@@ -130,31 +130,48 @@ describe.each(AI_PROVIDERS)("$name", ({ paths: [path], providerOptions, model: m
   });
 });
 
-describe("openai, Responses, without being told to send what was said before", () => {
-  test.each(TARGETS)("with $name: goes on where it is kept, else hears how to send it", async (target) => {
-    const [responses] = AI_PROVIDERS;
-    const model = present(responses, "Responses").model(`${simulation.gateway.url}/v1`, target.name);
-    const first = await generateText({ model, maxRetries: 0, prompt: "Good morning" });
-    const second = generateText({
-      model,
-      maxRetries: 0,
-      messages: [
-        { role: "user", content: "Good morning" },
-        ...first.responseMessages,
-        { role: "user", content: "And now?" },
-      ],
-    });
-    if (isSame(target, "openai-responses")) {
-      expect((await second).text).toBe(echoOf("And now?"));
-      return;
-    }
-    const error = await failure(second);
-    expect(APICallError.isInstance(error) && [error.statusCode, error.message]).toEqual([
-      400,
-      expect.stringMatching(/item_reference.*`store: false`/),
-    ]);
+/** Several models of one provider answer by turns, or whoever the gateway chooses. */
+const BY_TURNS = [
+  ["auto", "auto", "auto"],
+  ["anthropic/claude-haiku-5-5", "mistral/mistral-small-2603", "openai/gpt-5.4-nano"],
+  ["mistral/mistral-small-2603", "anthropic/claude-haiku-5-5", "auto"],
+  ["vllm/mistralai/Mistral-Small-4-119B-2603", "ollama/llama3.1:latest", "openai/gpt-5.4-nano"],
+] as const;
+
+describe("openai, Responses, which names what was said by its id", () => {
+  const [responses] = AI_PROVIDERS;
+  const modelOf = (id: string) => present(responses, "Responses").model(`${simulation.gateway.url}/v1`, id);
+
+  test.each(BY_TURNS)("goes on from %s with %s and %s, tools and all", async (first, second, third) => {
+    await goesOn([first, second, third], {}, ASKED);
   });
+
+  test.each(BY_TURNS.filter((turns) => turns.every((id) => !id.startsWith("ollama/"))))(
+    "goes on from %s with %s and %s, thoughts and all",
+    async (first, second, third) => {
+      const { thinks } = present(responses, "Responses");
+      await goesOn([first, second, third], { providerOptions: thinks }, `[[sandbox: thinking=30]] ${ASKED}`);
+    },
+  );
+
+  async function goesOn([first, second, third]: readonly [string, string, string], more: object, prompt: string) {
+    const { called, tools } = toolbox();
+    const messages: ModelMessage[] = [{ role: "user", content: prompt }];
+    const looped = { tools, stopWhen: isStepCount(4), maxRetries: 0, ...more };
+    const began = await generateText({ ...looped, model: modelOf(first), messages });
+    expect(began.text).toBe(ANSWER);
+    areFit(called);
+    messages.push(...began.responseMessages, { role: "user", content: "And now?" });
+    const streamed = streamText({ ...looped, model: modelOf(second), messages });
+    expect(await streamed.text).toBe(echoOf("And now?"));
+    messages.push(...(await streamed.responseMessages), { role: "user", content: "And then?" });
+    expect((await generateText({ ...looped, model: modelOf(third), messages })).text).toBe(echoOf("And then?"));
+    for (const { body } of simulation.sandbox.requests) expect(JSON.stringify(body ?? null)).not.toMatch(OURS);
+  }
 });
+
+/** An id of the gateway's own making, which no provider is told. */
+const OURS = /(?:resp|msg|fc|rs)_sluice_/;
 
 /** Both were called once, each with what its schema allows, and neither under the other's id. */
 function areFit(called: readonly { readonly tool: string; readonly input: unknown; readonly id: string }[]): void {

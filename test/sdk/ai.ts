@@ -42,12 +42,9 @@ export const AI_PROVIDERS: readonly AiProvider[] = [
     dialect: "openai-responses",
     paths: ["/v1", "/openai/v1"],
     model: (baseURL, id, apiKey = KEY) => createOpenAI({ baseURL, apiKey })(id),
-    // By itself it only names what was said and thought before, for OpenAI to have kept. Thoughts then have to come along.
-    providerOptions: { openai: { store: false, include: ["reasoning.encrypted_content"] } },
+    // As it is by itself: it names what was said and thought before by its id, for who answered to have kept it.
     thinks: {
       openai: {
-        store: false,
-        include: ["reasoning.encrypted_content"],
         // It knows a model that thinks by its bare name.
         forceReasoning: true,
         reasoningEffort: "high",

@@ -2,7 +2,7 @@
 import Anthropic from "@anthropic-ai/sdk";
 import OpenAI from "openai";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { echoOf, failure, PROVIDERS, type Simulation, startSimulation, TARGETS } from "./simulated.ts";
+import { echoOf, failure, present, PROVIDERS, type Simulation, startSimulation, TARGETS } from "./simulated.ts";
 
 let simulation: Simulation;
 beforeAll(async () => {
@@ -100,6 +100,64 @@ test("a model that nobody has is a NotFoundError in both SDKs, and says what wou
       expect(other).toBeInstanceOf(Anthropic.NotFoundError);
       expect(other).toMatchObject({ type: "not_found_error" });
       expect((other as Error).message).toMatch(/provider\/model-id|there are openai, anthropic/);
+    }
+  } finally {
+    await bare.close();
+  }
+});
+
+test("Anthropic's client turns the pages of the list, forwards and backwards", async () => {
+  const { models } = simulation.anthropic;
+  const all: string[] = [];
+  for await (const model of models.list()) all.push(model.id);
+  const paged: string[] = [];
+  for await (const model of models.list({ limit: 7 })) paged.push(model.id);
+  expect(paged).toEqual(all);
+  const ids = async (query: Anthropic.ModelListParams) => {
+    const page = await models.list(query);
+    expect([page.first_id, page.last_id]).toEqual([page.data.at(0)?.id ?? null, page.data.at(-1)?.id ?? null]);
+    return [page.data.map(({ id }) => id), page.has_more];
+  };
+  const [first, second, third, fourth] = all;
+  expect(await ids({ limit: 3 })).toEqual([all.slice(0, 3), true]);
+  expect(await ids({ limit: 1000 })).toEqual([all, false]);
+  expect(await ids({ limit: 2, after_id: present(second, "a second model") })).toEqual([[third, fourth], true]);
+  expect(await ids({ limit: 2, before_id: present(fourth, "a fourth model") })).toEqual([[second, third], true]);
+  expect(await ids({ limit: 2, before_id: present(third, "a third model") })).toEqual([[first, second], false]);
+  expect(await ids({ limit: 2, after_id: present(all.at(-1), "a last model") })).toEqual([[], false]);
+  for (const query of [
+    { limit: 0 },
+    { limit: 1001 },
+    { limit: 1.5 },
+    { after_id: "nobody" },
+    { before_id: "nobody" },
+  ]) {
+    const error = await failure(models.list(query));
+    expect(error, JSON.stringify(query)).toBeInstanceOf(Anthropic.BadRequestError);
+    expect((error as Error).message).toContain(Object.keys(query)[0]);
+  }
+});
+
+test("whatever can be called can be looked up, by whatever name, its slashes encoded or not", async () => {
+  const bare = await startSimulation({ withoutSandbox: true });
+  try {
+    const names = {
+      "vllm/mistralai/Mistral-Small-4-119B-2603": "vllm",
+      "mistralai/Mistral-Small-4-119B-2603": "vllm",
+      "ollama/llama3.1": "ollama",
+      "llama3.1": "ollama",
+      "openai/some-new-model": "openai",
+      "gpt-5.4-nano-2026-03-17": "openai",
+    };
+    for (const [name, owner] of Object.entries(names)) {
+      expect(await bare.openai.models.retrieve(name), name).toMatchObject({ id: name, owned_by: owner });
+      expect((await bare.anthropic.models.retrieve(name)).id).toBe(name);
+      const answer = await fetch(`${bare.gateway.url}/mistral/v1/models/${name}`);
+      expect(await answer.json(), name).toMatchObject({ id: name, owned_by: owner });
+    }
+    for (const name of ["vllm/no/such", "ollama/no-such", "no-such", "no-such/model"]) {
+      expect(await failure(bare.openai.models.retrieve(name)), name).toBeInstanceOf(OpenAI.NotFoundError);
+      expect(await failure(bare.anthropic.models.retrieve(name)), name).toBeInstanceOf(Anthropic.NotFoundError);
     }
   } finally {
     await bare.close();

@@ -12,6 +12,9 @@ beforeAll(async () => {
 });
 afterAll(() => simulation.close());
 
+/** The simulated server itself. */
+const direct = () => new Ollama({ host: `${simulation.sandbox.url}/ollama` });
+
 const SAID = "Grüße an alle 🌍, and a second sentence.";
 const ASKED = "Use get_weather and get_time for me.";
 const TOOLS = ["get_weather", "get_time"].map((name) => ({
@@ -151,20 +154,65 @@ describe.each([
     }
   });
 
-  test("the models are the gateway's, and each can be shown", async () => {
+  test("a model of the server is called as it always was, with its tag or without", async () => {
+    for (const model of ["llama3.1", "llama3.1:latest", "qwen3:4b"]) {
+      const answer = await client().chat({ model, messages: [{ role: "user", content: SAID }] });
+      expect(answer.message.content, model).toBe(echoOf(SAID));
+      const row = (await simulation.gateway.allAttempts()).at(-1);
+      expect(row?.target, model).toBe(`ollama/${model === "llama3.1" ? "llama3.1:latest" : model}`);
+    }
+    expect((await client().generate({ model: "llama3.1", prompt: SAID })).response).toBe(echoOf(SAID));
+    expect((await client().embed({ model: "nomic-embed-text", input: SAID })).embeddings).toHaveLength(1);
+    const unknown = await failure(client().chat({ model: "llama3.2", messages: [{ role: "user", content: SAID }] }));
+    // The sandbox, which takes any name, is behind it, and says this.
+    expect(unknown).toMatchObject({ name: "ResponseError", status_code: 404 });
+  });
+
+  test("the list has the gateway's models and the server's own as the server lists them", async () => {
     const { models } = await client().list();
     const names = models.map((model) => model.name);
-    expect(names).toContain("auto");
-    expect(names).toContain("anthropic/claude-haiku-5-5");
-    for (const { name, provider } of TARGETS) {
+    expect(new Set(names).size).toBe(names.length);
+    expect(names).toEqual(expect.arrayContaining(["auto", "anthropic/claude-haiku-5-5"]));
+    const own = await direct().list();
+    expect(own.models.length).toBeGreaterThan(3);
+    for (const model of own.models) {
+      expect(models, model.name).toContainEqual(model);
+      // By one name only.
+      expect(names).not.toContain(`ollama/${model.name}`);
+    }
+    // Another server's of the same name has its server's name before it.
+    expect(names).toContain("sandbox/llama3.1:latest");
+  });
+
+  test("what the server has loaded is what it says", async () => {
+    await client().chat({ model: "qwen3:4b", messages: [{ role: "user", content: SAID }] });
+    const { models } = await client().ps();
+    const own = await direct().ps();
+    expect(own.models.map((model) => model.name)).toContain("qwen3:4b");
+    for (const { expires_at: _, ...model } of own.models) expect(models).toContainEqual(expect.objectContaining(model));
+  });
+
+  test("each model can be shown: the server's own in its words, others as the table knows them", async () => {
+    for (const model of ["llama3.1", "gemma3:1b", "nomic-embed-text"]) {
+      const own = await direct().show({ model });
+      for (const name of [model, `ollama/${model}`]) expect(await client().show({ model: name }), name).toEqual(own);
+    }
+    for (const { name, provider, dialect } of TARGETS) {
       const one = await client().show({ model: name });
       expect(one.capabilities, name).toContain("completion");
-      expect(one.details.family, name).toBe(provider);
+      expect(one.details.family, name).toBe(dialect === "ollama-chat" ? "llama" : provider);
+    }
+    // What nobody knows is not claimed.
+    const local = await client().show({ model: "vllm/mistralai/Mistral-Small-4-119B-2603" });
+    expect(local.capabilities).toEqual(["completion", "tools"]);
+    for (const model of ["ollama/no-such-model", "vllm/no-such/model"]) {
+      const error = await failure(client().show({ model }));
+      expect(error, model).toMatchObject({ name: "ResponseError", status_code: 404 });
+      expect((error as Error).message).toContain(`model '${model}' not found`);
     }
     const shown = await client().show({ model: "anthropic/claude-haiku-5-5" });
     expect(shown.capabilities).toEqual(["completion", "tools", "vision", "thinking"]);
     expect(Object.values(shown.model_info as unknown as Record<string, unknown>)).toContain("anthropic");
-    expect(await client().ps()).toEqual({ models: [] });
     expect((await client().version()).version).toMatch(/^\d+\.\d+\.\d+$/);
   });
 });

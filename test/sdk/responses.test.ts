@@ -149,18 +149,43 @@ describe.each(TARGETS)("with $name", (target) => {
     expect((await simulation.gateway.allAttempts()).at(-1)).toMatchObject({ outcome: "canceled" });
   });
 
-  test("an earlier response is gone on from where it is kept, and nowhere else is asked for it", async () => {
-    const first = await responses().create({ model, input: TEXT });
+  test.each([false, true])("an earlier response is gone on from by its id, and kept (stream: %s)", async (stream) => {
+    const ask = async (asked: {
+      readonly input: OpenAI.Responses.ResponseInput | string;
+      readonly instructions?: string;
+      readonly previous_response_id?: string;
+      readonly store?: boolean;
+    }): Promise<OpenAI.Responses.Response> =>
+      stream
+        ? responses()
+            .stream({ model, ...asked })
+            .finalResponse()
+        : responses().create({ model, ...asked });
+    const first = await ask({ input: TEXT, instructions: "Be brief." });
+    const second = await ask({ previous_response_id: first.id, input: [{ role: "user", content: AFTER }] });
+    expect(second.output_text).toBe(echoOf(AFTER));
+    const third = await ask({ previous_response_id: second.id, input: "And then?", store: true });
+    expect(third.output_text).toBe(echoOf("And then?"));
+    expect([first, third]).toMatchObject([{ store: true }, { store: true }]);
+    const told = JSON.stringify(present(simulation.sandbox.requests.at(-1), "the request").body);
+    expect(told).not.toContain("Be brief.");
+    expect(told).not.toMatch(/_sluice_/);
+    expect(third.usage?.input_tokens).toBeGreaterThan(first.usage?.input_tokens ?? 0);
+    expect((await responses().retrieve(second.id)).output_text).toBe(echoOf(AFTER));
+    await responses().delete(second.id);
+    expect(await failure(responses().retrieve(second.id))).toBeInstanceOf(OpenAI.NotFoundError);
+    expect(String(simulation.gateway.logged)).not.toContain(AFTER);
+  });
+
+  test("a response that is not to be stored cannot be gone on from", async () => {
+    const answered = await responses().create({ model, input: TEXT, store: false });
+    expect(answered).toMatchObject({ store: false });
+    const { id } = answered;
     const sent = simulation.sandbox.requests.length;
-    const second = responses().create({ model, previous_response_id: first.id, input: AFTER });
-    if (isSame(target, RESPONSES)) {
-      expect((await second).output_text).toBe(echoOf(AFTER));
-      return;
-    }
-    const error = (await failure(second)) as InstanceType<typeof OpenAI.APIError>;
+    const error = await failure(responses().create({ model, previous_response_id: id, input: AFTER }));
     expect(error).toBeInstanceOf(OpenAI.BadRequestError);
-    expect(error.message).toMatch(/previous_response_id/);
-    expect(simulation.sandbox.requests.length).toBe(sent);
+    expect(error).toMatchObject({ code: "previous_response_not_found", param: "previous_response_id" });
+    if (!isSame(target, RESPONSES)) expect(simulation.sandbox.requests.length).toBe(sent);
   });
 });
 

@@ -35,13 +35,13 @@ export interface Upstream {
 const TABLE = createModelTable();
 const UNKNOWN_MODEL = "a-model-that-nobody-knows";
 
-/** Every model of the table at its provider, and at each provider one that no table knows. */
+/** Every model of the table that converses at its provider, and at each provider one that no table knows. */
 const UPSTREAMS: readonly Upstream[] = providerKinds
   .filter(({ kind }) => kind !== "sandbox")
   .flatMap((provider) => [
     { provider, model: UNKNOWN_MODEL, record: undefined },
     ...TABLE.all()
-      .filter((record) => record.provider === provider.kind)
+      .filter((record) => record.provider === provider.kind && record.abilities.chat !== false)
       .map((record) => ({ provider, model: record.id, record })),
   ]);
 
@@ -106,7 +106,7 @@ function written(body: JsonObject, client: Dialect, upstream: Dialect, { provide
   const exchange = {
     id: "exchange",
     dialect: client,
-    caller: { name: undefined },
+    caller: { name: undefined, tenant: "" },
     headers: new Headers(),
     search: "",
     raw,

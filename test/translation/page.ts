@@ -29,7 +29,7 @@ function head(pairs: readonly Pair[]): string[] {
     "Written by `npm run -s translation > docs/translation.md` from the code that translates; a test fails when it differs.",
     "",
     `For each pair of a client's dialect and the one spoken upstream: every field and block that the first has, one at a time, written`,
-    "for every model of the table and for one that no table knows. " +
+    "for every model of the table that converses and for one that no table knows. " +
       `${pairs.length} pairs, ${things} rows. Not here: calls that are`,
     "forwarded to a provider that has them, or refused (embeddings, text completion, token counts), and pairs that no provider makes.",
     "",
@@ -48,8 +48,13 @@ function head(pairs: readonly Pair[]): string[] {
     "a request of which something would be lost is a 400 instead that names the fields. What an answer loses comes after its header: it",
     "is on the row and in the metric. Where it depends on the model, each case is given with the number of models and one of them.",
     "",
-    "`unknown-field` and `unknown-block` are what only the client's dialect has; the row's path tells which. A field that a model's own",
-    "rules forbid (`temperature` beside reasoning) is lost for that model in its own dialect too.",
+    "What only the client's dialect has is called by its name where one of its official clients sends it (`store`, `citations`), else",
+    "`unknown-field`, and the header adds where it stood: `unknown-field(mine)`. Of an `unknown-block` the row's path tells which it was.",
+    "A field that a model's own rules forbid (`temperature` beside reasoning) is lost for that model in its own dialect too.",
+    "",
+    "`json_instruction` is something added. OpenAI and Mistral refuse to be asked for a JSON object by a prompt that does not say the word,",
+    "which other dialects need not: unless the prompt says it before the first answer, `Respond with one JSON object only.` stands behind the",
+    "system's words. `json_object` is the same sentence where it stands for the format, which Anthropic lacks: the model is told, not held to it.",
     "",
   ];
 }

@@ -31,7 +31,6 @@ export const requestReasons: readonly Reason[] = [
   { what: /^parallel_tool_calls: true$/, why: "what holds in any case" },
   { what: /\.strict$/, why: "a schema is always held to here, or said to be strict where nothing is said" },
   { what: /^stream_options\./, why: "the form of the client's own stream, which is written here" },
-  { what: /^top_logprobs$/, why: "goes with `logprobs`, whose loss is named once" },
   { what: /^input: ids and status$/, why: "what stands around what is said; it means nothing elsewhere" },
   { what: /^system: a billing line/, why: "noise that says nothing to a model" },
   {

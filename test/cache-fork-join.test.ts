@@ -1,0 +1,262 @@
+/** Siblings that arrive in any order, with leaders of every kind: over the real planner and placer, in time that a test passes. */
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { createForkJoin, HOLD_MS_MAX, Holding, type ForkJoin } from "../src/cache/fork-join.ts";
+import { createPlacer, type PlacedPrompt, type Placer, type Prompt } from "../src/cache/placer.ts";
+import { createPlanner } from "../src/cache/planner.ts";
+import { UNKNOWN_USAGE, type Usage } from "../src/usage.ts";
+import { request, said, target } from "./made-target.ts";
+import { ManualTimers } from "./manual-timers.ts";
+import { prefixesOf } from "./prefix-places.ts";
+
+const WORDS = "the quick brown fox jumps over the lazy dog and runs away from it ";
+const CLAUDE = target("claude-haiku-5-5");
+/** A prompt is read as fast as the planner expects it of whom it does not know. */
+const TOKENS_PER_MS = 10;
+/** When a stalled call is given up. */
+const STALL_MS = 120_000;
+
+interface Call {
+  readonly arriveMs: number;
+  /** Calls of a family begin with the same system text; those of a branch go on alike, too. */
+  readonly family: number;
+  readonly branch: number;
+  readonly fate: "answers" | "fails" | "stalls";
+  /** How long its prompt takes to be read, or until it fails, by what it should take. */
+  readonly slowness: number;
+  /** How long after its arrival its client leaves. */
+  readonly leavesMs: number | undefined;
+}
+
+const COMMON = {
+  arriveMs: fc.nat(1_000),
+  family: fc.nat(1),
+  branch: fc.nat(2),
+  leavesMs: fc.option(fc.nat(3_000), { nil: undefined, freq: 5 }),
+};
+/** Whoever answers does so in the time that is expected; who fails, sooner. */
+const ORDERLY = fc.array(
+  fc.oneof(
+    { weight: 3, arbitrary: fc.record({ ...COMMON, fate: fc.constant("answers" as const), slowness: fc.constant(1) }) },
+    fc.record({
+      ...COMMON,
+      fate: fc.constant("fails" as const),
+      slowness: fc.double({ min: 0, max: 0.9, noNaN: true }),
+    }),
+  ),
+  { minLength: 1, maxLength: 14 },
+);
+const CHAOTIC = fc.array(
+  fc.record({
+    ...COMMON,
+    fate: fc.constantFrom("answers" as const, "fails" as const, "stalls" as const),
+    slowness: fc.double({ min: 0, max: 300, noNaN: true }),
+  }),
+  { minLength: 1, maxLength: 14 },
+);
+
+/** What happened to one call. */
+interface Course {
+  readonly call: Call;
+  readonly heldMs: number;
+  readonly sentMs: number;
+  readonly hasLeft: boolean;
+}
+
+class World {
+  readonly timers = new ManualTimers();
+  readonly #forkJoin: ForkJoin = createForkJoin((ms, signal) => this.timers.sleep(ms, signal));
+  readonly #placer: Placer = createPlacer(createPlanner(), { released: (plan) => this.#forkJoin.release(plan) });
+  /** By family: calls that write what it begins with. */
+  readonly #writers = new Map<number, number>();
+  writersMax = 0;
+  /** What the longest wait for one leader was longer than it may be. */
+  excessMs = Number.NEGATIVE_INFINITY;
+  /** In the order in which they were sent. */
+  readonly courses: Course[] = [];
+
+  get isEmpty(): boolean {
+    return this.timers.waiting === 0 && this.#forkJoin.waiting === 0 && this.#forkJoin.leaders === 0;
+  }
+
+  async run(calls: readonly Call[]): Promise<void> {
+    const running = calls.map((call, index) => this.#run(call, index));
+    await this.timers.pass(calls.length * (HOLD_MS_MAX + STALL_MS));
+    await Promise.all(running);
+  }
+
+  async #run(call: Call, index: number): Promise<void> {
+    const { timers } = this;
+    const never = new AbortController().signal;
+    await timers.sleep(call.arriveMs, never);
+    const left = new AbortController();
+    if (call.leavesMs !== undefined) void timers.sleep(call.leavesMs, never).then(() => left.abort());
+    const prompt = promptOf(call, index);
+    const now = () => timers.nowMs;
+    const holding = new Holding({ forkJoin: this.#watched(), signal: left.signal, now, elapsedMs: now });
+    const place = () => this.#placer.place(prompt, CLAUDE, true, now());
+    let placed = place();
+    for (let hold = placed.hold; holding.isDue(hold); hold = placed.hold) {
+      await holding.wait(hold);
+      placed = place();
+    }
+    placed.sent([], now());
+    this.courses.push({ call, heldMs: holding.heldMs, sentMs: now(), hasLeft: left.signal.aborted });
+    await this.#answer(placed, prompt, call, left.signal);
+  }
+
+  async #answer(placed: PlacedPrompt, prompt: Prompt, call: Call, signal: AbortSignal): Promise<void> {
+    const { timers } = this;
+    const promptTokens = Math.ceil(prompt.prefixes.promptTokens * (CLAUDE.record?.tokenRatio ?? 1));
+    const read = placed.predictedRead;
+    const prefillMs = (promptTokens - read) / TOKENS_PER_MS;
+    // Whoever has left is not sent any more.
+    const writes = read === 0 && !signal.aborted;
+    if (writes) this.#count(call.family, 1);
+    try {
+      await timers.sleep(call.fate === "stalls" ? STALL_MS : prefillMs * call.slowness, signal);
+      if (call.fate !== "answers") throw new Error(call.fate);
+      placed.readable(timers.nowMs);
+    } catch {
+      placed.failed();
+      return;
+    } finally {
+      if (writes) this.#count(call.family, -1);
+    }
+    await timers.sleep(50, signal).catch(() => {});
+    placed.settled(usageOf(promptTokens, read), timers.nowMs);
+  }
+
+  #count(family: number, by: number): void {
+    const writers = (this.#writers.get(family) ?? 0) + by;
+    this.#writers.set(family, writers);
+    this.writersMax = Math.max(this.writersMax, writers);
+  }
+
+  #watched(): ForkJoin {
+    const forkJoin = this.#forkJoin;
+    return {
+      ...forkJoin,
+      wait: async (hold, waitMs, signal) => {
+        const since = this.timers.nowMs;
+        await forkJoin.wait(hold, waitMs, signal);
+        const limitMs = 2 * Math.max(0, hold.untilMs - since);
+        this.excessMs = Math.max(this.excessMs, this.timers.nowMs - since - limitMs);
+      },
+    };
+  }
+}
+
+function promptOf({ family, branch }: Call, index: number): Prompt {
+  const made = request({
+    messages: [
+      said(`Family ${family}. ${WORDS.repeat(220)}`, "system"),
+      said(`Branch ${branch}. ${WORDS.repeat(90)}`),
+      said("I have read it.", "assistant"),
+      said(`Question ${index}`),
+    ],
+  });
+  return {
+    request: made,
+    prefixes: prefixesOf(made),
+    namespace: "",
+    task: `task-${index}`,
+    taskClass: undefined,
+    session: undefined,
+    mode: "respect",
+    siblings: 1,
+  };
+}
+
+function usageOf(promptTokens: number, read: number): Usage {
+  return { ...UNKNOWN_USAGE, inputUncached: 0, cacheRead: read, cacheWrite5m: promptTokens - read, output: 10 };
+}
+
+async function ran(calls: readonly Call[]): Promise<World> {
+  const world = new World();
+  await world.run(calls);
+  return world;
+}
+
+const RUNS = { numRuns: 20 };
+const TIMEOUT_MS = 30_000;
+
+describe("whatever leaders do", () => {
+  test(
+    "everybody is sent, waits for no leader longer than it may, and nothing is left behind",
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(CHAOTIC, async (calls) => {
+          const world = await ran(calls);
+          expect(world.courses).toHaveLength(calls.length);
+          expect(world.excessMs).toBeLessThanOrEqual(1e-6);
+          for (const { heldMs } of world.courses) expect(heldMs).toBeLessThanOrEqual(HOLD_MS_MAX + 1e-6);
+          expect(world.isEmpty).toBe(true);
+        }),
+        RUNS,
+      );
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "a client that leaves while it waits is not held any longer",
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(CHAOTIC, async (calls) => {
+          const { courses } = await ran(calls);
+          for (const { call, sentMs } of courses) {
+            if (call.leavesMs !== undefined) expect(sentMs).toBeLessThanOrEqual(call.arriveMs + call.leavesMs);
+          }
+        }),
+        RUNS,
+      );
+    },
+    TIMEOUT_MS,
+  );
+});
+
+describe("while leaders take the time that is expected, fail sooner or are left", () => {
+  test(
+    "one at a time writes what several begin with",
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(ORDERLY, async (calls) => {
+          expect((await ran(calls)).writersMax).toBeLessThanOrEqual(1);
+        }),
+        RUNS,
+      );
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "those that begin alike are sent in the order in which they came",
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(ORDERLY, async (calls) => {
+          const { courses } = await ran(calls);
+          // Those of another branch wait for whoever writes theirs, too.
+          const staying = courses.filter(({ hasLeft }) => !hasLeft);
+          for (const [, alike] of Map.groupBy(staying, ({ call }) => `${call.family}.${call.branch}`)) {
+            const arrivals = alike.map(({ call }) => call.arriveMs);
+            expect(arrivals).toEqual(arrivals.toSorted((one, other) => one - other));
+          }
+        }),
+        RUNS,
+      );
+    },
+    TIMEOUT_MS,
+  );
+
+  test("eight at once whose leader fails: one of the others writes, and the rest read", async () => {
+    const sibling: Call = { arriveMs: 1, family: 0, branch: 0, fate: "answers", slowness: 1, leavesMs: undefined };
+    const calls: readonly Call[] = [
+      { ...sibling, arriveMs: 0, fate: "fails", slowness: 0.5 },
+      ...Array.from({ length: 8 }, () => sibling),
+    ];
+    const world = await ran(calls);
+    expect(world.writersMax).toBe(1);
+    expect(new Set(world.courses.map(({ sentMs }) => sentMs)).size).toBe(3);
+  });
+});

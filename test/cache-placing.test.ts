@@ -1,0 +1,339 @@
+/** What placing a prompt does to a client's own bytes: marks are set, texts are parted where they stand, and nothing else happens. */
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { createPlacer, type Placer, type Prompt, type Warming } from "../src/cache/placer.ts";
+import { createPlanner } from "../src/cache/planner.ts";
+import type { JsonObject, JsonValue } from "../src/chat.ts";
+import { anthropicMessages } from "../src/dialects/anthropic-messages.ts";
+import type { Dialect } from "../src/dialects/dialect.ts";
+import { openaiChat } from "../src/dialects/openai-chat.ts";
+import { openaiResponses } from "../src/dialects/openai-responses.ts";
+import { outgoing, type Outgoing } from "../src/lane.ts";
+import type { Target } from "../src/target.ts";
+import { UNKNOWN_USAGE } from "../src/usage.ts";
+import { NO_FACTS, target } from "./made-target.ts";
+import { prefixesOf } from "./prefix-places.ts";
+
+/** A text of several steps; at some of their borders stands half a character, or all of one. */
+const LONG = `${"word 😀é ".repeat(400)}\ud83d${"😀".repeat(1_500)}\udc00 and so on. ${"more of it, ".repeat(300)}`;
+const text = fc.oneof(
+  fc.constantFrom("", " ", "Hello", "\ud83d", "a\r\nb\n", LONG, LONG.slice(1), `${LONG}${LONG}`),
+  fc.nat(9).map((ending) => `${LONG}${ending}`),
+  fc.string(),
+);
+const parameters = { type: "object", properties: {} };
+
+/** In one dialect: what a client may say, with marks wherever it can and cannot put them. */
+interface Surface {
+  readonly dialect: Dialect;
+  readonly target: Target;
+  readonly body: fc.Arbitrary<JsonObject>;
+}
+
+const ephemeral = fc.option(
+  fc.constantFrom<JsonObject>(
+    { type: "ephemeral" },
+    { type: "ephemeral", ttl: "1h" },
+    { type: "ephemeral", ttl: "5m" },
+  ),
+  { nil: undefined, freq: 2 },
+);
+const breakpoint = fc.option(fc.constant<JsonObject>({ mode: "explicit" }), { nil: undefined, freq: 2 });
+
+function block(type: string, marks: fc.Arbitrary<JsonObject | undefined>, name: string): fc.Arbitrary<JsonObject> {
+  return fc.record({ text, mark: marks }).map(({ text: said, mark }) => ({ type, text: said, ...named(name, mark) }));
+}
+
+function named(name: string, mark: JsonObject | undefined): JsonObject {
+  return mark === undefined ? {} : { [name]: mark };
+}
+
+function content(one: fc.Arbitrary<JsonObject>): fc.Arbitrary<JsonValue> {
+  return fc.oneof(text, fc.array(one, { minLength: 1, maxLength: 3 }));
+}
+
+const anthropicBlock = block("text", ephemeral, "cache_control");
+const thought: JsonObject = { type: "thinking", thinking: "Well.", signature: "c2lnbmVk" };
+const anthropicTool = fc
+  .record({ hosted: fc.boolean(), mark: ephemeral, deferred: fc.boolean() })
+  .map(({ hosted, mark, deferred }): JsonObject => ({
+    ...(hosted
+      ? { type: "web_search_20250305", name: "web_search" }
+      : { name: "look", description: LONG, input_schema: parameters, ...(deferred ? { defer_loading: true } : {}) }),
+    ...named("cache_control", mark),
+  }));
+const anthropicTurn = fc.oneof(
+  content(anthropicBlock).map((said) => ({ role: "user", content: said })),
+  content(anthropicBlock).map((said) => ({ role: "assistant", content: said })),
+  fc.constant<JsonObject>({ role: "assistant", content: [thought, { type: "text", text: LONG }] }),
+  content(anthropicBlock).map((said): JsonObject => ({
+    role: "user",
+    content: [
+      { type: "tool_result", tool_use_id: "toolu_1", content: said },
+      { type: "text", text: "And?" },
+    ],
+  })),
+);
+const anthropic: Surface = {
+  dialect: anthropicMessages,
+  target: target("claude-haiku-5-5"),
+  body: fc
+    .record(
+      {
+        system: content(anthropicBlock),
+        tools: fc.array(anthropicTool, { maxLength: 3 }),
+        messages: fc.array(anthropicTurn, { minLength: 1, maxLength: 6 }),
+        cache_control: fc.constant<JsonObject>({ type: "ephemeral" }),
+      },
+      { requiredKeys: ["messages"] },
+    )
+    .map((said) => ({ model: "claude-haiku-5-5", max_tokens: 10, ...said })),
+};
+
+function openaiMessages(type: string, outputs: boolean): fc.Arbitrary<JsonObject> {
+  const part = block(type, breakpoint, "prompt_cache_breakpoint");
+  return fc.oneof(
+    fc.record({ role: fc.constantFrom("user", "developer", "system"), content: content(part) }),
+    fc.constant<JsonObject>({ role: "assistant", content: "I have read it." }),
+    content(part).map((said): JsonObject =>
+      outputs
+        ? { type: "function_call_output", call_id: "call_1", output: said }
+        : { role: "tool", tool_call_id: "call_1", content: said },
+    ),
+  );
+}
+
+const options = fc.constantFrom<JsonObject>({ mode: "explicit" }, { ttl: "30m" }, { prewarm: true });
+const chat: Surface = {
+  dialect: openaiChat,
+  target: target("gpt-6-luna"),
+  body: fc
+    .record(
+      {
+        messages: fc.array(openaiMessages("text", false), { minLength: 1, maxLength: 6 }),
+        tools: fc.array(fc.constant<JsonObject>({ type: "function", function: { name: "look", parameters } }), {
+          maxLength: 2,
+        }),
+        prompt_cache_options: options,
+      },
+      { requiredKeys: ["messages"] },
+    )
+    // What the provider insists on beside tools is said already.
+    .map((said) => ({ model: "gpt-6-luna", reasoning_effort: "none", ...said })),
+};
+const responses: Surface = {
+  dialect: openaiResponses,
+  target: target("gpt-6-luna"),
+  body: fc
+    .record(
+      {
+        instructions: text,
+        input: fc.oneof(text, fc.array(openaiMessages("input_text", true), { minLength: 1, maxLength: 6 })),
+        tools: fc.array(
+          fc.constantFrom<JsonObject>({ type: "function", name: "look", parameters }, { type: "web_search" }),
+          { maxLength: 2 },
+        ),
+        prompt_cache_options: options,
+      },
+      { requiredKeys: ["input"] },
+    )
+    .map((said) => ({ model: "gpt-6-luna", ...said })),
+};
+
+const SURFACES = [
+  ["Anthropic Messages", anthropic],
+  ["OpenAI Chat Completions", chat],
+  ["OpenAI Responses", responses],
+] as const;
+const RUNS = { numRuns: 25 };
+const TIMEOUT_MS = 30_000;
+
+describe.each(SURFACES)("%s, in its own dialect, improved", (_name, surface) => {
+  test(
+    "nothing changes but marks, and where texts are parted for them",
+    () => {
+      fc.assert(
+        fc.property(fc.array(surface.body, { minLength: 1, maxLength: 3 }), WARMS, (bodies, warms) => {
+          const gateway = new World(surface);
+          for (const body of bodies) {
+            const sent = gateway.send(body, warms);
+            expect(plain(sent)).toEqual(plain(JSON.parse(JSON.stringify(body)) as JsonValue));
+          }
+        }),
+        RUNS,
+      );
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "the same request in the same state is the same bytes",
+    () => {
+      fc.assert(
+        fc.property(fc.array(surface.body, { minLength: 1, maxLength: 3 }), (bodies) => {
+          const one = new World(surface);
+          const other = new World(surface);
+          for (const body of bodies) {
+            // A plan that is not sent changes nothing.
+            other.place(body, undefined);
+            expect(bytesOf(one.send(body, undefined))).toEqual(bytesOf(other.send(body, undefined)));
+          }
+        }),
+        RUNS,
+      );
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "there are never more marks than the provider takes, nor a long one behind a short one",
+    () => {
+      fc.assert(
+        fc.property(fc.array(surface.body, { minLength: 1, maxLength: 3 }), WARMS, (bodies, warms) => {
+          const gateway = new World(surface);
+          for (const body of bodies) {
+            const marks = marksIn(gateway.send(body, warms));
+            expect(marks.length).toBeLessThanOrEqual(4);
+            const lifetimes = marks.map(({ ttl }) => (ttl === "1h" ? 3_600 : 300));
+            expect(lifetimes).toEqual(lifetimes.toSorted((before, after) => after - before));
+          }
+        }),
+        RUNS,
+      );
+    },
+    TIMEOUT_MS,
+  );
+});
+
+const WARMS = fc.constantFrom<Warming | undefined>(undefined, "end", "static");
+
+/** A placer with its memory, and a call every second. */
+class World {
+  readonly #surface: Surface;
+  readonly #placer: Placer = createPlacer(createPlanner());
+  #nowMs = Date.parse("2026-11-25T00:00:00Z");
+
+  constructor(surface: Surface) {
+    this.#surface = surface;
+  }
+
+  place(body: JsonObject, warms: Warming | undefined): Outgoing {
+    return this.#made(body, warms).made;
+  }
+
+  send(body: JsonObject, warms: Warming | undefined): JsonObject {
+    const { made, placed } = this.#made(body, warms);
+    placed.sent(made.unplaced, this.#nowMs);
+    placed.readable(this.#nowMs + 500);
+    const read = placed.predictedRead;
+    placed.settled({ ...UNKNOWN_USAGE, inputUncached: 0, cacheRead: read, cacheWrite5m: 5_000 }, this.#nowMs + 900);
+    this.#nowMs += 1_000;
+    return JSON.parse(Buffer.from(made.bytes).toString("utf8")) as JsonObject;
+  }
+
+  #made(body: JsonObject, warms: Warming | undefined) {
+    const { dialect, target: to } = this.#surface;
+    const raw = Buffer.from(JSON.stringify(body));
+    // As it arrives: half a character has become another.
+    const parsed = JSON.parse(raw.toString("utf8")) as JsonObject;
+    const request = dialect.readRequest(parsed);
+    const prompt: Prompt = {
+      request,
+      prefixes: prefixesOf(request),
+      namespace: "",
+      task: "task",
+      taskClass: undefined,
+      session: undefined,
+      mode: "improve",
+      siblings: 1,
+      warms,
+    };
+    const placed = this.#placer.place(prompt, to, false, this.#nowMs);
+    const exchange = {
+      id: "exchange",
+      dialect,
+      caller: { name: undefined, tenant: "" },
+      headers: new Headers(),
+      search: "",
+      raw,
+      body: parsed,
+      request,
+      receivedAtMs: 0,
+      startedAt: 0,
+    };
+    const made = outgoing(exchange, { target: to, named: true }, dialect, {
+      strict: false,
+      call: NO_FACTS,
+      placement: placed.placement,
+    });
+    return { made, placed };
+  }
+}
+
+function bytesOf(value: JsonValue): string {
+  return JSON.stringify(value);
+}
+
+const MARKS = new Set(["cache_control", "prompt_cache_breakpoint"]);
+const WHOLE = new Set([...MARKS, "prompt_cache_key"]);
+
+/** Without marks, and with texts joined that stand side by side. */
+function plain(value: JsonValue): JsonValue {
+  if (!isObject(value)) return value;
+  const bare = Object.fromEntries(Object.entries(value).filter(([key]) => !WHOLE.has(key)));
+  const { mode: _, ...more } = (bare["prompt_cache_options"] ?? {}) as JsonObject;
+  return { ...walked(bare), prompt_cache_options: more };
+}
+
+function walked(value: JsonValue): JsonObject {
+  return Object.fromEntries(
+    Object.entries(value as JsonObject).map(([key, inner]) => [
+      key,
+      key === "content" || key === "system" || key === "output" ? joined(inner) : below(inner),
+    ]),
+  );
+}
+
+function below(value: JsonValue | undefined): JsonValue | undefined {
+  if (Array.isArray(value)) return (value as readonly JsonValue[]).map((inner) => below(inner) ?? null);
+  if (!isObject(value)) return value;
+  return walked(Object.fromEntries(Object.entries(value).filter(([key]) => !MARKS.has(key))));
+}
+
+/** A content as its texts and what is between them; a text alone is the same as a list of it. */
+function joined(value: JsonValue | undefined): JsonValue {
+  const parts: readonly JsonValue[] = Array.isArray(value) ? (value as readonly JsonValue[]) : [value ?? null];
+  const made: JsonValue[] = [];
+  for (const part of parts) {
+    const said =
+      typeof part === "string" ? part : isObject(part) && isText(part) ? (part["text"] as string) : undefined;
+    const before = made.at(-1);
+    if (said === undefined) made.push(below(part) ?? null);
+    else if (typeof before === "string") made[made.length - 1] = before + said;
+    else made.push(said);
+  }
+  return made;
+}
+
+function isText({ type, text: said }: JsonObject): boolean {
+  return (type === "text" || type === "input_text") && typeof said === "string";
+}
+
+function isObject(value: JsonValue | undefined): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** In the order of the prompt: tools, system, messages. */
+function marksIn(body: JsonObject): readonly JsonObject[] {
+  const { tools, system, messages, input, ...rest } = body;
+  const own = Object.entries(rest).flatMap(([key, value]) => (MARKS.has(key) && isObject(value) ? [value] : []));
+  return [...[tools, system, messages, input].flatMap(marksBelow), ...own];
+}
+
+function marksBelow(value: JsonValue | undefined): readonly JsonObject[] {
+  if (Array.isArray(value)) return (value as readonly JsonValue[]).flatMap(marksBelow);
+  if (!isObject(value)) return [];
+  return Object.entries(value).flatMap(([key, inner]) =>
+    MARKS.has(key) && isObject(inner) ? [inner] : key === "input_schema" ? [] : marksBelow(inner),
+  );
+}
