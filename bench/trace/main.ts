@@ -3,21 +3,20 @@
  *
  *     node bench/trace/main.ts <file.jsonl[.gz]> | --generate <load> [--seed N]
  *       [--rules anthropic | openai-5.6 | openai-legacy | vllm:N,C] [--generous] [--only name;name]
- *       [--decisions out.jsonl [--of name] | --check decisions.jsonl] [--prefill share] [--json]
+ *       [--decisions out.jsonl [--of name] | --check decisions.jsonl] [--prefill share] [--svg out.svg] [--json]
+ *     node bench/trace/main.ts --goals <folder> [--svg out.svg]
  */
-import { closeSync, openSync, writeSync } from "node:fs";
+import { closeSync, openSync, writeFileSync, writeSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { keyPolicies, oneMachine, OPENAI_LEGACY, replayKeys } from "./automatic.ts";
-import { lowerBound } from "./bound.ts";
-import { clairvoyant } from "./clairvoyant.ts";
 import { decisionLine, readDecisions } from "./decisions.ts";
-import { fixedPolicies } from "./fixed-policies.ts";
 import { generate, loads, type Load } from "./generate.ts";
-import { learned } from "./learned-policy.ts";
+import { goalsText, isMet, measureGoals } from "./goals.ts";
+import { boundsOf, marksPolicies, warmed } from "./marks-run.ts";
+import { pictureOf } from "./picture.ts";
 import type { MakePolicy } from "./policy.ts";
-import { PrefixTree } from "./prefix-tree.ts";
 import { rebill, replay, type Outcome } from "./replay.ts";
-import { type Bounds, keysReport, marksReport, type Report, reportJson, reportText, routingReport } from "./report.ts";
+import { keysReport, marksReport, type Report, reportJson, reportText, routingReport } from "./report.ts";
 import { routers } from "./routers.ts";
 import { type Fleet, route } from "./routing.ts";
 import { ANTHROPIC, type MarkRules, OPENAI_5_6 } from "./rules.ts";
@@ -33,6 +32,9 @@ interface Options {
   /** Whose decisions. */
   readonly of: string;
   readonly check: string | undefined;
+  /** The folder of the shared traces. */
+  readonly goals: string | undefined;
+  readonly svg: string | undefined;
   readonly json: boolean;
 }
 
@@ -49,11 +51,13 @@ async function main(): Promise<void> {
     return;
   }
   try {
+    if (options.goals !== undefined) return await goalsRun(options.goals, options.svg);
     const trace = await chosenTrace(options);
     const promptTokens = trace.requests.reduce((sum, request) => sum + request.promptTokens, 0);
     print(`${trace.name}: ${trace.requests.length} requests, ${promptTokens} prompt tokens\n\n`);
     const report = reportOf(trace, options);
     print(reportText(report));
+    if (options.svg !== undefined) writeFileSync(options.svg, pictureOf([{ name: trace.name, report }]));
     if (options.json) print(`${reportJson(report)}\n`);
   } catch (error) {
     if (!(error instanceof TraceError || error instanceof UsageError)) throw error;
@@ -74,6 +78,8 @@ const FLAGS = {
   of: { type: "string", default: "learned" },
   check: { type: "string" },
   prefill: { type: "string", default: "1" },
+  goals: { type: "string" },
+  svg: { type: "string" },
   json: { type: "boolean", default: false },
 } as const;
 
@@ -88,7 +94,8 @@ function readOptions(): Options | string {
   const { values, positionals } = parsed;
   const load = loads.find((name) => name === values.generate);
   if (values.generate !== undefined && load === undefined) return `--generate must be one of ${loads.join(", ")}`;
-  if (positionals.length + (load === undefined ? 0 : 1) !== 1) return "give one trace file, or --generate";
+  const chosen = positionals.length + (load === undefined ? 0 : 1) + (values.goals === undefined ? 0 : 1);
+  if (chosen !== 1) return "give one trace file, or --generate, or --goals";
   const seed = Number(values.seed);
   if (!Number.isSafeInteger(seed) || seed < 0) return "--seed must be a whole number";
   const rules = readRules(values.rules, values.generous, Number(values.prefill));
@@ -97,6 +104,9 @@ function readOptions(): Options | string {
     return "--decisions and --check are about marks: they need --rules anthropic or openai-5.6";
   }
   if (values.decisions !== undefined && values.check !== undefined) return "either --decisions or --check";
+  if (values.svg !== undefined && (rules.kind !== "marks" || values.check !== undefined)) {
+    return "--svg draws policies of marks: it needs --rules anthropic or openai-5.6, and no --check";
+  }
   return {
     file: positionals[0],
     load,
@@ -106,22 +116,35 @@ function readOptions(): Options | string {
     decisions: values.decisions,
     of: values.of,
     check: values.check,
+    goals: values.goals,
+    svg: values.svg,
     json: values.json,
   };
 }
+
+const UNITS: Readonly<Record<string, number>> = { k: 1e3, M: 1e6 };
 
 function readRules(name: string, isGenerous: boolean, prefillShare: number): Rules | string {
   const marks = [ANTHROPIC, OPENAI_5_6].find((rules) => rules.name === name);
   if (marks !== undefined) return { kind: "marks", rules: { ...marks, isStrict: !isGenerous } };
   if (name === "openai-legacy") return { kind: "keys" };
-  const [, count, capacity] = /^vllm:(\d{1,4}),(\d{1,12})$/.exec(name) ?? [];
-  const fleet = { replicas: Number(count), capacityTokens: Number(capacity), prefillShare };
+  const [, count, capacity, unit = ""] = /^vllm:(\d{1,4}),(\d{1,12})([kM]?)$/.exec(name) ?? [];
+  const capacityTokens = Number(capacity) * (UNITS[unit] ?? 1);
+  const fleet = { replicas: Number(count), capacityTokens, prefillShare };
   if (!(fleet.replicas > 0 && fleet.capacityTokens > 0)) {
-    return "--rules must be anthropic, openai-5.6, openai-legacy, or vllm:N,C with N replicas of C tokens";
+    return "--rules must be anthropic, openai-5.6, openai-legacy, or vllm:N,C with N replicas of C tokens (2000000, 2M)";
   }
   if (!(prefillShare > 0))
     return "--prefill must be above 0: what all replicas read, as a share of the tokens that come";
   return { kind: "fleet", fleet };
+}
+
+/** All goals at once. A missed one is an error for whoever called. */
+async function goalsRun(folder: string, svg: string | undefined): Promise<void> {
+  const { goals, reports } = await measureGoals(folder, (text) => void process.stderr.write(`${text}\n`));
+  print(goalsText(goals));
+  if (svg !== undefined) writeFileSync(svg, pictureOf(reports));
+  if (!goals.every(isMet)) process.exitCode = 1;
 }
 
 async function chosenTrace({ file, load, seed }: Options): Promise<Trace> {
@@ -140,25 +163,13 @@ function reportOf(trace: Trace, options: Options): Report {
   }
 }
 
-const WARM_REQUESTS = 10_000;
-const WARM_REPLAYS_MAX = 25;
-
 function marksRun(trace: Trace, rules: MarkRules, options: Options): Report {
-  const tree = new PrefixTree(trace);
-  const bounds: Bounds = {
-    bound: lowerBound(trace, tree, rules, { mayHold: false }),
-    holdBound: lowerBound(trace, tree, rules, { mayHold: true }),
-  };
+  const bounds = boundsOf(trace, rules);
   if (options.check !== undefined) {
     const outcome = rebill(trace, rules, readDecisions(options.check, trace, rules));
     return marksReport(new Map([["decisions", { ...outcome, microsecondsPerDecision: 0 }]]), bounds, rules);
   }
-  const policies = new Map<string, MakePolicy>([
-    ...fixedPolicies(rules),
-    ["learned, never holding", learned(trace, { mayHold: false })],
-    ["learned", learned(trace, { mayHold: true })],
-    ["clairvoyant", clairvoyant(trace)],
-  ]);
+  const policies = marksPolicies(trace, rules);
   const chosen = chosenOf([...policies.keys()], options);
   if (options.decisions !== undefined && !chosen.includes(options.of))
     throw new UsageError(`--of must be one of ${chosen.join("; ")}`);
@@ -166,10 +177,8 @@ function marksRun(trace: Trace, rules: MarkRules, options: Options): Report {
   for (const name of chosen) {
     const make = policies.get(name) as MakePolicy;
     const written = name === options.of ? options.decisions : undefined;
-    // A short trace would measure the compiler.
-    const warmUps = Math.min(WARM_REPLAYS_MAX, Math.floor(WARM_REQUESTS / Math.max(1, trace.requests.length)));
-    for (let warm = 0; warm < warmUps; warm += 1) replay(trace, rules, make);
-    outcomes.set(name, written === undefined ? replay(trace, rules, make) : writing(trace, rules, make, written));
+    const run = () => (written === undefined ? replay(trace, rules, make) : writing(trace, rules, make, written));
+    outcomes.set(name, warmed(trace, rules, make, run));
   }
   return marksReport(outcomes, bounds, rules);
 }

@@ -1,11 +1,14 @@
 /** Which replica a request goes to. A router sees what a gateway sees: the prompt, and when answers begin. */
 import type { PrefixTree } from "./prefix-tree.ts";
+import { ProductionRouter } from "./production-router.ts";
 import { seeded } from "./random.ts";
 import type { Replica } from "./replica.ts";
 import type { Trace, TraceRequest } from "./trace.ts";
 
 export interface Router {
   readonly name: string;
+  /** What is known of the prompt in any case, before somebody has to choose. */
+  read?(request: TraceRequest): void;
   /** @returns the index of a replica. */
   choose(request: TraceRequest, atSeconds: number): number;
   /** The request left for that replica. */
@@ -28,6 +31,13 @@ export type MakeRouter = (site: Site) => Router;
 /** Uncached tokens against those that wait, as measured best: 2 to 4 is flat, 1 gives away hits, 8 gives away balance. */
 const ALPHAS = [1, 2, 4, 8] as const;
 
+/** The production one, and what it is worth with a wrong idea of the replicas' capacity. */
+const CAPACITY_ERRORS = [
+  ["affinity", 1],
+  ["affinity, half the capacity", 0.5],
+  ["affinity, four times the capacity", 4],
+] as const;
+
 export const routers: ReadonlyMap<string, MakeRouter> = new Map<string, MakeRouter>([
   ["random", random],
   ["least backlog", (site) => leastCost("least backlog", site, 0)],
@@ -38,6 +48,10 @@ export const routers: ReadonlyMap<string, MakeRouter> = new Map<string, MakeRout
     const name = `cost, alpha ${alpha}`;
     return [name, (site) => leastCost(name, site, alpha)];
   }),
+  ...CAPACITY_ERRORS.map(([name, error]): [string, MakeRouter] => [
+    name,
+    (site) => new ProductionRouter(name, site, error),
+  ]),
 ]);
 
 /** Its session, or else the first block behind the static prefix. */

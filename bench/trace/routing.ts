@@ -41,6 +41,7 @@ export function route(trace: Trace, fleet: Fleet, make: MakeRouter): Routed {
       const { request: answered, replica, atSeconds: begun } = answers.shift() as Answer;
       router.began?.(answered, replica, begun);
     }
+    router.read?.(request);
     const begun = performance.now();
     const replica = router.choose(request, atSeconds);
     router.sent?.(request, replica, atSeconds);
