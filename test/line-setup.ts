@@ -80,6 +80,8 @@ export function answers(named: Wire, said: Said = SAID): Script {
   return (outgoing, arrived, number) => {
     const isAsked = ({ kind, upstreamPath }: Wire) => kind === named.kind && arrived.path.startsWith(upstreamPath);
     const wire = wires.find(isAsked) ?? named;
+    // Which models it has, it does not say.
+    if (arrived.method === "GET") return json({ error: { message: "not found" } }, 404)(outgoing, arrived, number);
     const { stream } = JSON.parse(arrived.body.toString("utf8")) as { stream?: boolean };
     if (stream !== true) return json(wire.whole(said))(outgoing, arrived, number);
     outgoing.writeHead(200, { "content-type": "text/event-stream" });
