@@ -4,6 +4,7 @@
  * conversation has its own.
  */
 import { hash } from "node:crypto";
+import { BoundedMap } from "./bounded-map.ts";
 
 export interface CacheKeyAsk {
   /** Whose prompt it is: keys of two tenants never meet. */
@@ -35,9 +36,7 @@ interface Rate {
 }
 
 export function createCacheKeys(prefixesMax: number = PREFIXES_MAX): CacheKeys {
-  const rates = new Map<string, Rate>();
-  // One iterator for ever: beginning anew would walk over the gaps that forgotten entries leave.
-  const oldest = rates.keys();
+  const rates = new BoundedMap<Rate>(prefixesMax);
   return {
     keyFor({ tenant, staticPrefix, conversation }, nowMs) {
       if (staticPrefix === undefined) return keyOf(tenant, "", conversation);
@@ -46,10 +45,6 @@ export function createCacheKeys(prefixesMax: number = PREFIXES_MAX): CacheKeys {
       if (rate === undefined) {
         rate = { minute: 0, count: 0, before: 0, isBusy: false };
         rates.set(whole, rate);
-        if (rates.size > prefixesMax) {
-          const forgotten = oldest.next();
-          if (forgotten.done !== true) rates.delete(forgotten.value);
-        }
       }
       return countRequest(rate, nowMs) ? keyOf(tenant, staticPrefix, conversation) : whole;
     },

@@ -46,6 +46,11 @@ export function readPrefixes(request: ChatRequest, namespace: string, boundaryLi
   return reader.read();
 }
 
+/** A place of a prompt that is sent to a target, as text. */
+export function placeName({ hashes }: Pick<Prefixes, "hashes">, place: number, target: string): string {
+  return `${hashes[2 * place]}.${hashes[2 * place + 1]}.${target}`;
+}
+
 class PrefixReader {
   readonly #request: ChatRequest;
   readonly #boundaryLine: string;
