@@ -4,8 +4,9 @@
 import { hash, timingSafeEqual } from "node:crypto";
 import type { BodyBound } from "./admission.ts";
 import type { IncomingMessage } from "node:http";
-import type { ChatRequest, JsonObject } from "./chat.ts";
+import type { ChatRequest, JsonObject, JsonValue } from "./chat.ts";
 import type { Dialect } from "./dialects/dialect.ts";
+import { isKeptNumber } from "./dialects/exact.ts";
 import type { Memory } from "./dialects/remembering.ts";
 import { GatewayError } from "./errors.ts";
 import { requireImages } from "./image.ts";
@@ -128,9 +129,11 @@ function parse(raw: Uint8Array, limits: ReceiveLimits): JsonObject {
   if (jsonDeeperThan(raw, limits.jsonDepthMax)) {
     throw new GatewayError("invalid-request", `the JSON body is nested deeper than ${limits.jsonDepthMax} levels`);
   }
+  let text: string;
   let value: unknown;
   try {
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(raw));
+    text = new TextDecoder("utf-8", { fatal: true }).decode(raw);
+    value = JSON.parse(text);
   } catch (error) {
     // V8's message quotes the body; only the position is passed on.
     const position = /position (\d+)/.exec(error instanceof Error ? error.message : "")?.[1];
@@ -140,7 +143,23 @@ function parse(raw: Uint8Array, limits: ReceiveLimits): JsonObject {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new GatewayError("invalid-request", "the request body must be a JSON object");
   }
-  return value as JsonObject;
+  const body = value as JsonObject;
+  return body["messages"] !== undefined && LONG_NUMBER.test(text) ? { ...body, messages: exactMessages(text) } : body;
+}
+
+/** What may be a number that a parser rounds. */
+const LONG_NUMBER = /\d[\d.]{15}|\d[eE][+-]?\d{3}/;
+
+/** What was said, with such numbers as they stand: a tool's input is an object in some dialects, and text in others. */
+function exactMessages(text: string): JsonValue | undefined {
+  const exact = (_key: string, value: unknown, { source }: { readonly source?: string }) =>
+    typeof value === "number" && source !== undefined && !isKeptNumber(source) ? rawJson(source) : value;
+  return (JSON.parse(text, exact as (key: string, value: unknown) => unknown) as JsonObject)["messages"];
+}
+
+/** Written again as it is; to everybody else it is an object that says nothing. */
+function rawJson(source: string): unknown {
+  return (JSON as unknown as { readonly rawJSON: (text: string) => unknown }).rawJSON(source);
 }
 
 function hasControlCharacter(text: string): boolean {

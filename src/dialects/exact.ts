@@ -28,7 +28,7 @@ const ZERO = 0x30;
 const NINE = 0x39;
 
 /** 1.0 is 1 as well; 9007199254740993 is not 9007199254740992. */
-function isKeptNumber(text: string): boolean {
+export function isKeptNumber(text: string): boolean {
   if (text.length <= DIGITS_KEPT && !/e/i.test(text)) return true;
   const value = Number(text);
   return Number.isFinite(value) && digitsOf(String(value)) === digitsOf(text);
