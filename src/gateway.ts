@@ -4,14 +4,9 @@
 import { randomUUID } from "node:crypto";
 import type { Admission, AdmissionLimits, Admitted, BodyBound } from "./admission.ts";
 import { headerText, lossesText, retryHeaders, upstreamHeaders } from "./answer-headers.ts";
-import {
-  firstAnswer,
-  type AttemptDependencies,
-  type AttemptSettings,
-  type FirstAnswer,
-  type Refusal,
-} from "./attempt.ts";
+import { firstAnswer, type AttemptDependencies, type AttemptSettings } from "./attempt.ts";
 import type { BackgroundAnswers } from "./background.ts";
+import type { FirstAnswer, Refusal } from "./begun.ts";
 import type { Bindings } from "./binding.ts";
 import { fieldOf } from "./bound.ts";
 import type { Breakers } from "./breaker.ts";

@@ -3,7 +3,7 @@
  *
  * Owns the stream from its first event to its end, and makes the meter settle it in all three endings.
  */
-import type { FirstAnswer } from "./attempt.ts";
+import type { FirstAnswer } from "./begun.ts";
 import type { ChatEvent } from "./chat.ts";
 import type { Encoder } from "./dialects/dialect.ts";
 import { GatewayError } from "./errors.ts";
