@@ -1,7 +1,7 @@
 /**
  * Says of every call what its cache did: what broke a prefix that was expected to be read, and, by class, what caching saved.
  *
- * It costs 0.2 to 0.9 ms a call of 50 kB, and is asked once the first event has arrived: nobody waits for it.
+ * It costs 0.2 to 0.9 ms a call of 50 kB, and is asked once the first event has arrived, which waits for it: sending never does.
  */
 import type { Target } from "../target.ts";
 import { ratesFor, type Rates, type Usage } from "../usage.ts";

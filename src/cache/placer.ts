@@ -112,7 +112,7 @@ class Placement implements PlacedPrompt {
   #marks: readonly PlannedMark[];
   #marksText: string | undefined;
   #predictedRead: number;
-  /** Knows the call until its first event: what is said of it is not worth waiting for. */
+  /** Knows the call until its first event, so that its text is not kept for as long as the answer runs. */
   #explain: (() => ExplainedCall) | undefined;
   #explained: ExplainedCall | undefined;
   #bustText: string | undefined;
