@@ -163,10 +163,16 @@ function gatewayKeys(): Keys {
     name: "learned",
     key: (request) => {
       const staticPrefix = request.staticBlocks === 0 ? undefined : staticPrefixOf(request);
-      return keys.keyFor(
-        { tenant: "trace", staticPrefix, conversation: conversationOf(request) },
-        request.atSeconds * 1000,
-      );
+      const ask = {
+        target: "trace",
+        tenant: request.tenant ?? "trace",
+        opening: `${request.runs[0] ?? 0}`,
+        staticPrefix,
+      };
+      const nowMs = request.atSeconds * 1000;
+      const chosen = keys.choose({ ...ask, conversation: conversationOf(request) }, nowMs);
+      keys.sent(chosen, nowMs);
+      return chosen.key;
     },
   };
 }

@@ -143,7 +143,7 @@ function plannedPrompt(request: TraceRequest, tree: PrefixTree, path: readonly n
     if (tree.depth[node] === request.staticBlocks) staticPlace = place;
   }
   return {
-    tenant: TENANT,
+    tenant: request.tenant ?? TENANT,
     hashes,
     tokens,
     blocks,

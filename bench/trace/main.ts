@@ -1,17 +1,21 @@
 /**
  * What a policy's placement of cache marks costs on a trace, in virtual time, beside what no policy can beat.
  *
- *     node bench/trace/main.ts <file.jsonl[.gz]> | --generate <load> [--seed N]
+ *     node bench/trace/main.ts <file.jsonl[.gz]> | --generate <load> [--seed N] | --ledger <ledger.sqlite>
+ *       [--target provider/model] [--since time] [--until time] [--class name]
  *       [--rules anthropic | openai-5.6 | openai-legacy | vllm:N,C] [--generous] [--only name;name]
  *       [--decisions out.jsonl [--of name] | --check decisions.jsonl] [--prefill share] [--svg out.svg] [--json]
  *     node bench/trace/main.ts --goals <folder> [--svg out.svg]
  */
 import { closeSync, openSync, writeFileSync, writeSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { keyPolicies, oneMachine, OPENAI_LEGACY, replayKeys } from "./automatic.ts";
+import { type AutomaticRules, keyPolicies, oneMachine, replayKeys } from "./automatic.ts";
+import { billedOutcome } from "./billed.ts";
+import { readRules, type Rules, RULES_NAMES, rulesOfModel } from "./chosen-rules.ts";
 import { decisionLine, readDecisions } from "./decisions.ts";
 import { generate, loads, type Load } from "./generate.ts";
 import { goalsText, isMet, measureGoals } from "./goals.ts";
+import { type LedgerChoice, type LedgerTrace, readLedger } from "./ledger.ts";
 import { boundsOf, marksPolicies, warmed } from "./marks-run.ts";
 import { pictureOf } from "./picture.ts";
 import type { MakePolicy } from "./policy.ts";
@@ -19,14 +23,17 @@ import { rebill, replay, type Outcome } from "./replay.ts";
 import { keysReport, marksReport, type Report, reportJson, reportText, routingReport } from "./report.ts";
 import { routers } from "./routers.ts";
 import { type Fleet, route } from "./routing.ts";
-import { ANTHROPIC, type MarkRules, OPENAI_5_6 } from "./rules.ts";
+import type { MarkRules } from "./rules.ts";
 import { readTrace, type Trace, TraceError } from "./trace.ts";
 
 interface Options {
   readonly file: string | undefined;
   readonly load: Load | undefined;
   readonly seed: number;
-  readonly rules: Rules;
+  readonly ledger: { readonly file: string; readonly choice: LedgerChoice } | undefined;
+  /** `undefined`: those of the ledger's target. */
+  readonly rules: Rules | undefined;
+  readonly isGenerous: boolean;
   readonly only: readonly string[] | undefined;
   readonly decisions: string | undefined;
   /** Whose decisions. */
@@ -38,11 +45,6 @@ interface Options {
   readonly json: boolean;
 }
 
-type Rules =
-  | { readonly kind: "marks"; readonly rules: MarkRules }
-  | { readonly kind: "keys" }
-  | { readonly kind: "fleet"; readonly fleet: Fleet };
-
 async function main(): Promise<void> {
   const options = readOptions();
   if (typeof options === "string") {
@@ -52,10 +54,12 @@ async function main(): Promise<void> {
   }
   try {
     if (options.goals !== undefined) return await goalsRun(options.goals, options.svg);
-    const trace = await chosenTrace(options);
+    const { trace, rules, ledger } = await chosenTrace(options);
     const promptTokens = trace.requests.reduce((sum, request) => sum + request.promptTokens, 0);
-    print(`${trace.name}: ${trace.requests.length} requests, ${promptTokens} prompt tokens\n\n`);
-    const report = reportOf(trace, options);
+    print(`${trace.name}: ${trace.requests.length} requests, ${promptTokens} prompt tokens\n`);
+    for (const note of ledger?.notes ?? []) print(`${note}\n`);
+    print("\n");
+    const report = reportOf(trace, rules, options, ledger);
     print(reportText(report));
     if (options.svg !== undefined) writeFileSync(options.svg, pictureOf([{ name: trace.name, report }]));
     if (options.json) print(`${reportJson(report)}\n`);
@@ -69,7 +73,12 @@ async function main(): Promise<void> {
 class UsageError extends Error {}
 
 const FLAGS = {
-  rules: { type: "string", default: "anthropic" },
+  ledger: { type: "string" },
+  target: { type: "string" },
+  since: { type: "string" },
+  until: { type: "string" },
+  class: { type: "string" },
+  rules: { type: "string" },
   generous: { type: "boolean", default: false },
   generate: { type: "string" },
   seed: { type: "string", default: "1" },
@@ -94,24 +103,28 @@ function readOptions(): Options | string {
   const { values, positionals } = parsed;
   const load = loads.find((name) => name === values.generate);
   if (values.generate !== undefined && load === undefined) return `--generate must be one of ${loads.join(", ")}`;
-  const chosen = positionals.length + (load === undefined ? 0 : 1) + (values.goals === undefined ? 0 : 1);
-  if (chosen !== 1) return "give one trace file, or --generate, or --goals";
+  const sources = [...positionals, load, values.goals, values.ledger].filter((source) => source !== undefined);
+  if (sources.length !== 1) return "give one trace file, or --generate, or --ledger, or --goals";
   const seed = Number(values.seed);
   if (!Number.isSafeInteger(seed) || seed < 0) return "--seed must be a whole number";
-  const rules = readRules(values.rules, values.generous, Number(values.prefill));
+  const choice = readChoice(values);
+  if (typeof choice === "string") return choice;
+  const ledger = values.ledger === undefined ? undefined : { file: values.ledger, choice };
+  if (ledger === undefined && (values.target ?? values.since ?? values.until ?? values.class) !== undefined)
+    return "--target, --since, --until and --class choose from a --ledger";
+  const name = values.rules ?? (ledger === undefined ? "anthropic" : undefined);
+  const rules = name === undefined ? undefined : readRules(name, values.generous, Number(values.prefill));
   if (typeof rules === "string") return rules;
-  if (rules.kind !== "marks" && (values.decisions ?? values.check) !== undefined) {
-    return "--decisions and --check are about marks: they need --rules anthropic or openai-5.6";
-  }
+  const wrong = rules === undefined ? undefined : wrongFor(rules, values);
+  if (wrong !== undefined) return wrong;
   if (values.decisions !== undefined && values.check !== undefined) return "either --decisions or --check";
-  if (values.svg !== undefined && (rules.kind !== "marks" || values.check !== undefined)) {
-    return "--svg draws policies of marks: it needs --rules anthropic or openai-5.6, and no --check";
-  }
   return {
     file: positionals[0],
     load,
     seed,
+    ledger,
     rules,
+    isGenerous: values.generous,
     only: values.only?.split(";").map((name) => name.trim()),
     decisions: values.decisions,
     of: values.of,
@@ -122,21 +135,27 @@ function readOptions(): Options | string {
   };
 }
 
-const UNITS: Readonly<Record<string, number>> = { k: 1e3, M: 1e6 };
+type ChoiceFlags = Readonly<Partial<Record<"target" | "since" | "until" | "class", string>>>;
 
-function readRules(name: string, isGenerous: boolean, prefillShare: number): Rules | string {
-  const marks = [ANTHROPIC, OPENAI_5_6].find((rules) => rules.name === name);
-  if (marks !== undefined) return { kind: "marks", rules: { ...marks, isStrict: !isGenerous } };
-  if (name === "openai-legacy") return { kind: "keys" };
-  const [, count, capacity, unit = ""] = /^vllm:(\d{1,4}),(\d{1,12})([kM]?)$/.exec(name) ?? [];
-  const capacityTokens = Number(capacity) * (UNITS[unit] ?? 1);
-  const fleet = { replicas: Number(count), capacityTokens, prefillShare };
-  if (!(fleet.replicas > 0 && fleet.capacityTokens > 0)) {
-    return "--rules must be anthropic, openai-5.6, openai-legacy, or vllm:N,C with N replicas of C tokens (2000000, 2M)";
-  }
-  if (!(prefillShare > 0))
-    return "--prefill must be above 0: what all replicas read, as a share of the tokens that come";
-  return { kind: "fleet", fleet };
+/** @returns what is wrong with them, as text. */
+function readChoice({ target, since, until, class: taskClass }: ChoiceFlags): LedgerChoice | string {
+  const sinceMs = since === undefined ? undefined : Date.parse(since);
+  const untilMs = until === undefined ? undefined : Date.parse(until);
+  if (Number.isNaN(sinceMs) || Number.isNaN(untilMs))
+    return "--since and --until must be dates or times as in 2026-11-25T04:00:00Z";
+  return { target, sinceMs, untilMs, taskClass };
+}
+
+/** What asks for marks where there are none, as text. */
+function wrongFor(
+  rules: Rules,
+  { decisions, check, svg }: Partial<Pick<Options, "decisions" | "check" | "svg">>,
+): string | undefined {
+  if (rules.kind !== "marks" && (decisions ?? check) !== undefined)
+    return "--decisions and --check are about marks: they need --rules anthropic or openai-5.6";
+  if (svg !== undefined && (rules.kind !== "marks" || check !== undefined))
+    return "--svg draws policies of marks: it needs --rules anthropic or openai-5.6, and no --check";
+  return undefined;
 }
 
 /** All goals at once. A missed one is an error for whoever called. */
@@ -147,23 +166,38 @@ async function goalsRun(folder: string, svg: string | undefined): Promise<void> 
   if (!goals.every(isMet)) process.exitCode = 1;
 }
 
-async function chosenTrace({ file, load, seed }: Options): Promise<Trace> {
-  if (load !== undefined) return generate(load, seed);
-  return readTrace(file ?? "");
+interface Chosen {
+  readonly trace: Trace;
+  readonly rules: Rules;
+  readonly ledger?: LedgerTrace;
 }
 
-function reportOf(trace: Trace, options: Options): Report {
-  switch (options.rules.kind) {
+async function chosenTrace({ file, load, seed, ledger, rules, ...options }: Options): Promise<Chosen> {
+  if (ledger === undefined) {
+    const trace = load === undefined ? await readTrace(file ?? "") : generate(load, seed);
+    return { trace, rules: rules as Rules };
+  }
+  const trace = readLedger(ledger.file, ledger.choice);
+  const chosen = rules ?? rulesOfModel(trace.model, trace.lastMs, options.isGenerous);
+  if (chosen === undefined)
+    throw new UsageError(`the model table does not say how ${trace.name} caches: pass --rules ${RULES_NAMES}`);
+  const wrong = wrongFor(chosen, options);
+  if (wrong !== undefined) throw new UsageError(wrong);
+  return { trace, rules: chosen, ledger: trace };
+}
+
+function reportOf(trace: Trace, rules: Rules, options: Options, ledger: LedgerTrace | undefined): Report {
+  switch (rules.kind) {
     case "marks":
-      return marksRun(trace, options.rules.rules, options);
+      return marksRun(trace, rules.rules, options, ledger);
     case "keys":
-      return keysRun(trace, options);
+      return keysRun(trace, rules.rules, options);
     case "fleet":
-      return fleetRun(trace, options.rules.fleet, options);
+      return fleetRun(trace, rules.fleet, options);
   }
 }
 
-function marksRun(trace: Trace, rules: MarkRules, options: Options): Report {
+function marksRun(trace: Trace, rules: MarkRules, options: Options, ledger: LedgerTrace | undefined): Report {
   const bounds = boundsOf(trace, rules);
   if (options.check !== undefined) {
     const outcome = rebill(trace, rules, readDecisions(options.check, trace, rules));
@@ -174,6 +208,8 @@ function marksRun(trace: Trace, rules: MarkRules, options: Options): Report {
   if (options.decisions !== undefined && !chosen.includes(options.of))
     throw new UsageError(`--of must be one of ${chosen.join("; ")}`);
   const outcomes = new Map<string, Outcome>();
+  const billed = ledger === undefined ? undefined : billedOutcome(ledger, rules);
+  if (billed !== undefined) outcomes.set("billed", billed);
   for (const name of chosen) {
     const make = policies.get(name) as MakePolicy;
     const written = name === options.of ? options.decisions : undefined;
@@ -192,15 +228,15 @@ function writing(trace: Trace, rules: MarkRules, make: MakePolicy, file: string)
   }
 }
 
-function keysRun(trace: Trace, options: Options): Report {
+function keysRun(trace: Trace, rules: AutomaticRules, options: Options): Report {
   const made = new Map(keyPolicies.map((make) => [make().name, make]));
   const outcomes = new Map(
     chosenOf([...made.keys()], options).map((name) => [
       name,
-      replayKeys(trace, OPENAI_LEGACY, made.get(name) as (typeof keyPolicies)[number]),
+      replayKeys(trace, rules, made.get(name) as (typeof keyPolicies)[number]),
     ]),
   );
-  return keysReport(outcomes, oneMachine(trace, OPENAI_LEGACY));
+  return keysReport(outcomes, oneMachine(trace, rules));
 }
 
 function fleetRun(trace: Trace, fleet: Fleet, options: Options): Report {

@@ -13,17 +13,19 @@ export class PrefixTree {
   readonly depth: number[] = [0];
   /** Tokens from the start of the prompt to the node's end. */
   readonly tokens: number[] = [0];
-  /** Content blocks likewise; inside a node they are taken to be of the same length. */
+  /** Content blocks likewise; inside a node they are taken to be of the same length, unless the trace tells. */
   readonly content: number[] = [0];
   /** By request: the node that ends where its last full block does. */
   readonly ends: number[] = [];
   readonly #labels: number[][] = [[]];
   readonly #children: (Map<number | undefined, number> | undefined)[] = [undefined];
   readonly #tokensOf: TokensOf;
+  readonly #contentOf: TokensOf | undefined;
   readonly #divided: ((upper: number, lower: number) => void)[] = [];
 
   constructor(trace: Trace) {
     this.#tokensOf = trace.tokensOf;
+    this.#contentOf = trace.contentOf;
     for (const request of trace.requests) this.ends[request.index] = this.#insert(request);
   }
 
@@ -93,7 +95,7 @@ export class PrefixTree {
   #add(parent: number, runs: readonly number[], run: number, inRun: number, contentBlocks: number): number {
     const label = [(runs[run] as number) + inRun, (runs[run + 1] as number) - inRun, ...runs.slice(run + 2)];
     const node = this.#take(parent, label);
-    this.content[node] = (this.content[parent] as number) + contentBlocks;
+    this.content[node] = (this.content[parent] as number) + (this.#contentIn(label) ?? contentBlocks);
     return node;
   }
 
@@ -118,12 +120,21 @@ export class PrefixTree {
     const share = blocks / ((this.depth[node] as number) - (this.depth[parent] as number));
     const upper = this.#take(parent, upperLabel);
     const above = this.content[parent] as number;
-    this.content[upper] = above + share * ((this.content[node] as number) - above);
+    this.content[upper] = above + (this.#contentIn(upperLabel) ?? share * ((this.content[node] as number) - above));
     this.parent[node] = upper;
     this.#labels[node] = lowerLabel;
     (this.#children[upper] ??= new Map()).set(lowerLabel[0], node);
     for (const divided of this.#divided) divided(upper, node);
     return upper;
+  }
+
+  #contentIn(label: readonly number[]): number | undefined {
+    if (this.#contentOf === undefined) return undefined;
+    let content = 0;
+    for (let at = 0; at < label.length; at += 2) {
+      content += this.#contentOf(label[at] as number, label[at + 1] as number);
+    }
+    return content;
   }
 
   #take(parent: number, label: number[]): number {

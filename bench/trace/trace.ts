@@ -10,6 +10,8 @@ export interface Trace {
   readonly requests: readonly TraceRequest[];
   /** Of so many consecutive ids from `start` on. */
   readonly tokensOf: TokensOf;
+  /** Content blocks likewise, where each id has its own. */
+  readonly contentOf?: TokensOf;
 }
 
 export type TokensOf = (start: number, count: number) => number;
@@ -24,10 +26,12 @@ export interface TraceRequest {
   readonly kind: string;
   /** Where tools and system text end; 0: there are none. */
   readonly staticBlocks: number;
-  /** Content blocks since what it shares with an earlier prompt. */
+  /** Content blocks since what it shares with an earlier prompt, where the trace does not tell of each id. */
   readonly contentBlocks: number;
   /** How long the call took when it was recorded; 0: unknown. */
   readonly apiSeconds: number;
+  /** Whose it is; absent: all are one's. */
+  readonly tenant?: string;
   /** The prompt's ids: first, count, first, count, … */
   readonly runs: readonly number[];
   readonly blocks: number;
