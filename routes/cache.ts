@@ -1,5 +1,5 @@
 /**
- * `GET /sluice/v1/cache`: what caching does for each class of calls since the gateway started.
+ * `GET /sluice/v1/cache`: what caching has done for each class of calls, over restarts.
  */
 import { Hono } from "hono";
 import type { BreakerReport, CacheReporter, ClassReport } from "../src/cache/report.ts";
@@ -12,9 +12,10 @@ export function cacheRoute(reporter: Pick<CacheReporter, "read">, now: () => num
   route.get("/sluice/v1/cache", (context) => {
     try {
       const asked = parametersOf(context.req.url, ["class"]).get("class");
-      const { classes } = reporter.read(now());
+      const { sinceMs, classes } = reporter.read(now());
       const shown = asked === undefined ? classes : classes.filter(({ classKey }) => classKey === asked);
-      return context.json({ classes: shown.map(classJson) });
+      const since = sinceMs === undefined ? null : new Date(sinceMs).toISOString();
+      return context.json({ since, classes: shown.map(classJson) });
     } catch (error) {
       return refused(error, context);
     }
@@ -41,6 +42,8 @@ function classJson(report: ClassReport): object {
     predicted_tokens: report.predictedTokens,
     predicted_read_tokens: report.predictedReadTokens,
     prediction_error: report.predictionError ?? null,
+    diagnosed_calls: report.diagnosedCalls,
+    disagreed_calls: report.disagreedCalls,
     breakers: report.breakers.map(breakerJson),
   };
 }

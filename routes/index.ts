@@ -27,6 +27,9 @@ import { openaiChatRoutes } from "./openai-chat.ts";
 import { openaiResponsesRoutes } from "./openai-responses.ts";
 import { prewarmRoute } from "./prewarm.ts";
 import { spendRoute } from "./spend.ts";
+import { tasksRoutes, type TaskRoutes } from "./tasks.ts";
+import { taskClassesRoutes } from "./task-classes.ts";
+import type { TaskClasses } from "../src/tasks/classes.ts";
 import { errorBody, methodRefused, notServed } from "./surfaces.ts";
 
 export interface RouteDependencies {
@@ -35,6 +38,8 @@ export interface RouteDependencies {
   readonly kept: KeptAnswers;
   readonly discovery: Discovery;
   readonly ledger: Ledger;
+  readonly tasks: TaskRoutes["tasks"];
+  readonly classes: TaskClasses;
   readonly metrics: Metrics;
   readonly explainer: Pick<Explainer, "read">;
   readonly setup: () => Setup;
@@ -52,6 +57,8 @@ export function createApp(dependencies: RouteDependencies): Hono<Bindings> {
   for (const prefix of ["", ...PREFIXES]) modelsRoutes(app, setup, discovery, prefix);
   app.route("/", attemptsRoute(ledger));
   app.route("/", spendRoute(ledger));
+  app.route("/", tasksRoutes(dependencies));
+  app.route("/", taskClassesRoutes(dependencies));
   app.route("/", cacheRoute(dependencies.explainer));
   app.route("/", prewarmRoute(dependencies));
   app.route("/", metricsRoute(metrics));

@@ -1,5 +1,6 @@
 /**
- * Which task an exchange belongs to: said by the caller, known from an agent's session id, else recognised by its opening.
+ * Which task a call says it belongs to: by a header or metadata, by an agent's session id, else by its opening, which `tasks/chains.ts`
+ * refines with the calls before it.
  */
 import { hash } from "node:crypto";
 import type { ChatRequest } from "./chat.ts";
@@ -10,23 +11,21 @@ import { GatewayError } from "./errors.ts";
 export interface Task {
   /** Stable over the run; made of [A-Za-z0-9._:-], at most 128 characters. */
   readonly id: string;
-  /** Tasks of one kind; `undefined` when nobody said. */
+  /** Tasks of one kind: as the caller says it, else derived from what its prompts begin with; `undefined` where neither is known. */
   readonly className: string | undefined;
   /** How the id was found, for the ledger. */
-  readonly source: "header" | "metadata" | "agent-session" | "prefix";
+  readonly source: TaskSource;
+  /** The task that it was begun by, which its cost rolls up to. */
+  readonly parent?: string | undefined;
+  /** The conversation, where the caller names it: a task is all of it or a part. */
+  readonly session?: string | undefined;
+  /** What this call shows of how the task goes, in words of `tasks/signals.ts`. */
+  readonly signals?: readonly string[];
 }
 
-const TASK_ID = /^[A-Za-z0-9._:-]{1,128}$/;
+export type TaskSource = "header" | "metadata" | "agent-session" | "response" | "prefix";
 
-/**
- * Headers by which known agents name their session, most specific first: a subagent's id before its parent's session.
- * Claude Code, Codex and opencode; the names are on the wire of each (thread-id is Codex' unit of one conversation).
- */
-const SESSION_HEADERS: readonly (readonly string[])[] = [
-  ["x-claude-code-session-id", "x-claude-code-agent-id"],
-  ["session-id", "thread-id"],
-  ["x-session-id"],
-];
+export const TASK_ID: RegExp = /^[A-Za-z0-9._:-]{1,128}$/;
 
 /**
  * @param namespace Whose tasks these are (the caller's name): the same opening of two callers is two tasks.
@@ -35,14 +34,31 @@ const SESSION_HEADERS: readonly (readonly string[])[] = [
 export function identifyTask(request: ChatRequest, headers: Pick<Headers, "get">, namespace: string): Task {
   const className =
     explicit(headers.get("x-sluice-task-class"), "x-sluice-task-class") ?? metadataWord(request, "task_class");
+  const parent = explicit(headers.get("x-sluice-task-parent"), "x-sluice-task-parent");
   const named = explicit(headers.get("x-sluice-task"), "x-sluice-task");
-  if (named !== undefined) return { id: named, className, source: "header" };
+  if (named !== undefined) return { id: named, className, source: "header", session: named, ...childOf(parent, named) };
   const fromMetadata = metadataWord(request, "task");
-  if (fromMetadata !== undefined) return { id: fromMetadata, className, source: "metadata" };
-  const session = sessionOf(request, headers);
-  if (session !== undefined) return { id: session, className, source: "agent-session" };
+  if (fromMetadata !== undefined) {
+    const id = fromMetadata;
+    return { id, className, source: "metadata", session: id, ...childOf(parent, id) };
+  }
+  const session = agentTask(headers) ?? sessionInEndUser(request.endUser);
+  if (session !== undefined) {
+    return {
+      id: session.id,
+      className,
+      source: "agent-session",
+      session: session.session,
+      ...childOf(parent ?? session.parent, session.id),
+    };
+  }
   const opening = hash("sha256", `${namespace}\u0000${openingText(request)}`, "base64url").slice(0, 22);
-  return { id: `t-${opening}`, className, source: "prefix" };
+  return { id: `t-${opening}`, className, source: "prefix", ...childOf(parent, "") };
+}
+
+/** Nobody is their own parent. */
+function childOf(parent: string | undefined, id: string): Pick<Task, "parent"> {
+  return parent === undefined || parent === id ? {} : { parent };
 }
 
 /** An empty word says nothing. */
@@ -56,31 +72,94 @@ function explicit(value: string | null, header: string): string | undefined {
   );
 }
 
-/** Metadata is the application's own, too: what cannot be an id was not meant for us, and is no mistake. */
-function metadataWord(request: ChatRequest, key: string): string | undefined {
-  const value = request.metadata?.[key];
-  return typeof value === "string" && TASK_ID.test(value) ? value : undefined;
+/**
+ * Metadata is the application's own, too: what cannot be an id was not meant for us, and is no mistake. Where a dialect has an end-user
+ * id and nothing else, that may be JSON text with the same words.
+ */
+function metadataWord({ metadata, endUser }: ChatRequest, key: string): string | undefined {
+  const value = metadata?.[key];
+  if (typeof value === "string" && TASK_ID.test(value)) return value;
+  return endUser === undefined ? undefined : wordIn(endUser, key);
 }
 
-function sessionOf(request: ChatRequest, headers: Pick<Headers, "get">): string | undefined {
-  for (const names of SESSION_HEADERS) {
-    const values = names.map((name) => headers.get(name)).filter((value) => value !== null && TASK_ID.test(value));
-    if (values.length > 0) return shortened(values.join(":"));
-  }
-  return sessionInEndUser(request.endUser);
+interface AgentTask {
+  readonly id: string;
+  /** The conversation: the task, or what it is a part of. */
+  readonly session: string;
+  readonly parent?: string;
+}
+
+type Get = (header: string) => string | undefined;
+
+/** Known agents by the headers that are on the wire of each, a subagent's own before its parent's. */
+function agentTask(headers: Pick<Headers, "get">): AgentTask | undefined {
+  const get: Get = (header) => {
+    const value = headers.get(header);
+    return value !== null && TASK_ID.test(value) ? value : undefined;
+  };
+  return claudeCode(get) ?? codex(get, headers.get("x-codex-turn-metadata")) ?? opencode(get);
+}
+
+/** A session, and the subagents that it begins. */
+function claudeCode(get: Get): AgentTask | undefined {
+  const session = get("x-claude-code-session-id");
+  const agent = get("x-claude-code-agent-id");
+  if (agent === undefined) return session === undefined ? undefined : { id: session, session };
+  const id = joined([session, agent]);
+  return { id, session: id, ...(session === undefined ? {} : { parent: session }) };
+}
+
+/** A thread's part of one thing that the user asked for; the threads that it begins for that are its children. */
+function codex(get: Get, turnMetadata: string | null): AgentTask | undefined {
+  const [session, thread] = [get("session-id"), get("thread-id")];
+  if (session === undefined && thread === undefined) return undefined;
+  const conversation = joined([session, thread]);
+  const turn = rootTurnIn(turnMetadata);
+  const parentThread = get("x-codex-parent-thread-id");
+  const id = turn === undefined || thread === undefined ? conversation : joined([thread, turn]);
+  if (parentThread === undefined) return { id, session: conversation, ...opencodeParent(get) };
+  return {
+    id,
+    session: conversation,
+    parent: joined(turn === undefined ? [session, parentThread] : [parentThread, turn]),
+  };
+}
+
+/** A session; a subagent's names the one that began it. */
+function opencode(get: Get): AgentTask | undefined {
+  const session = get("x-session-id");
+  return session === undefined ? undefined : { id: session, session, ...opencodeParent(get) };
+}
+
+function opencodeParent(get: Get): Pick<AgentTask, "parent"> {
+  const parent = get("x-parent-session-id");
+  return parent === undefined ? {} : { parent };
 }
 
 /** Cut off, two long ids with one beginning would become one. */
-function shortened(id: string): string {
+function joined(ids: readonly (string | undefined)[]): string {
+  const id = ids.filter((one) => one !== undefined).join(":");
   return TASK_ID.test(id) ? id : `s-${hash("sha256", id, "base64url").slice(0, 22)}`;
 }
 
-/** Claude Code also writes its session into the end-user id, as JSON text `{"session_id": …}`. */
-function sessionInEndUser(endUser: string | undefined): string | undefined {
-  if (endUser === undefined || !endUser.startsWith("{")) return undefined;
+function rootTurnIn(turnMetadata: string | null): string | undefined {
+  return turnMetadata === null ? undefined : wordIn(turnMetadata, "root_turn_id");
+}
+
+/** Claude Code also writes its session into the end-user id, as JSON text `{"session_id": …}`; any application may. */
+function sessionInEndUser(endUser: string | undefined): AgentTask | undefined {
+  const session = endUser === undefined ? undefined : wordIn(endUser, "session_id");
+  return session === undefined ? undefined : { id: session, session };
+}
+
+/** Longest JSON text that is looked into. */
+const JSON_CHARACTERS_MAX = 16_384;
+
+function wordIn(json: string, key: string): string | undefined {
+  if (!json.startsWith("{") || json.length > JSON_CHARACTERS_MAX) return undefined;
   try {
-    const id = (JSON.parse(endUser) as { session_id?: unknown }).session_id;
-    return typeof id === "string" && TASK_ID.test(id) ? id : undefined;
+    const value = (JSON.parse(json) as Readonly<Record<string, unknown>>)[key];
+    return typeof value === "string" && TASK_ID.test(value) ? value : undefined;
   } catch {
     return undefined;
   }
