@@ -1,10 +1,16 @@
 /** The policies there are, and the one that a client or the config names. */
 import { GatewayError } from "../errors.ts";
-import { cheapestTask } from "./cheapest-task.ts";
+import { createCheapestTask, type CheapestTaskOptions } from "./cheapest-task.ts";
 import { ordered } from "./ordered.ts";
 import type { Policy } from "./policy.ts";
 
-export const policies: readonly Policy[] = [ordered, cheapestTask];
+/** @param options What `cheapest-task` decides by; absent: what is assumed of all tasks. */
+export function createPolicies(options: CheapestTaskOptions = {}): readonly Policy[] {
+  return [ordered, createCheapestTask(options)];
+}
+
+/** For their names, and where nothing is learned. */
+export const policies: readonly Policy[] = createPolicies();
 
 /** @throws GatewayError `model-not-found` for a name that no policy has: a client says it as a model, `auto:<name>`. */
 export function choosePolicy(policies: readonly Policy[], name: string): Policy {
