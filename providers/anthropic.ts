@@ -2,7 +2,7 @@
 import type { JsonObject, JsonValue } from "../src/chat.ts";
 import type { Edit } from "../src/edit.ts";
 import type { ModelRecord } from "../src/model.ts";
-import type { Provider } from "../src/provider.ts";
+import type { CallFacts, Provider } from "../src/provider.ts";
 
 const MESSAGES = "anthropic-messages";
 const COUNT_TOKENS = "anthropic-count-tokens";
@@ -35,9 +35,14 @@ export const anthropic: Provider = {
   },
   // Not `anthropic-organization-id`: that describes our account.
   answerHeaders: ["anthropic-ratelimit-*", "anthropic-priority-*", "anthropic-fast-*"],
-  quirks: (dialect, body, record) =>
+  quirks: (dialect, body, record, call) =>
     dialect === MESSAGES
-      ? [...taskNames(body), ...unsignedThoughts(body), ...(record === undefined ? [] : modelQuirks(body, record))]
+      ? [
+          ...taskNames(body),
+          ...unsignedThoughts(body),
+          ...(record === undefined ? [] : modelQuirks(body, record)),
+          ...diagnosis(body, call),
+        ]
       : [],
   asksStreamUsage: false,
   absentCacheRead: "zero",
@@ -55,6 +60,12 @@ function taskNames(body: JsonObject): readonly Edit[] {
 }
 
 const TASK_NAMES = ["task", "task_class"];
+
+/** Asks why the prompt was not read from its cache; with `null` for the first of a conversation, so that the next one can be compared. */
+function diagnosis(body: JsonObject, { previousAnswer }: CallFacts): readonly Edit[] {
+  if (previousAnswer === undefined || body["diagnostics"] !== undefined) return [];
+  return [{ op: "set", path: ["diagnostics"], value: { previous_message_id: previousAnswer } }];
+}
 
 /** A thought without a signature was another provider's, brought along by a client that changed over: it is refused here. */
 function unsignedThoughts(body: JsonObject): readonly Edit[] {

@@ -6,6 +6,8 @@
  */
 import { Holding, type ForkJoin } from "./cache/fork-join.ts";
 import type { Placer, Prompt } from "./cache/placer.ts";
+import type { Predecessors } from "./cache/predecessors.ts";
+import type { Prefixes } from "./cache/prefixes.ts";
 import type { BackgroundAnswers } from "./background.ts";
 import { begun, type FirstAnswer, type Refusal } from "./begun.ts";
 import type { Bindings } from "./binding.ts";
@@ -23,6 +25,8 @@ import type { Decision } from "./policies/policy.ts";
 import type { Replicas, Visit } from "./replicas.ts";
 import type { Candidate } from "./target.ts";
 import type { Task } from "./task.ts";
+import { answerCheck } from "./tasks/answer-check.ts";
+import type { Tasks } from "./tasks/tasks.ts";
 import { certainPromptTokens, PROMPT_TRUNCATED } from "./truncation.ts";
 import { promptTokens } from "./usage.ts";
 import { UpstreamFailure, type Deadlines, type Upstream } from "./upstream.ts";
@@ -37,6 +41,8 @@ export interface AttemptSettings {
   readonly strict: boolean;
   /** Whether calls wait for a sibling that writes what they begin with. */
   readonly hold: boolean;
+  /** Whether a provider that can tell why a prompt was not read from its cache is asked to, where the request is ours to write. */
+  readonly diagnose: boolean;
   readonly deadlines: { readonly stream: Deadlines; readonly whole: Deadlines };
 }
 
@@ -50,7 +56,9 @@ export interface AttemptDependencies {
   readonly replicas: Replicas;
   readonly placer: Placer;
   readonly forkJoin: ForkJoin;
+  readonly predecessors: Predecessors;
   readonly windows: Windows;
+  readonly tasks: Pick<Tasks, "answered">;
   readonly log: Pick<Log, "warn">;
   readonly now: () => number;
   /** Rejects when the signal aborts. */
@@ -77,6 +85,8 @@ export async function firstAnswer(
   let tried = 0;
   /** What earlier tries and the waits between them took: the providers' time, not ours. */
   let theirsMs = 0;
+  const { forkJoin, now } = dependencies;
+  const holding = new Holding({ forkJoin, signal, now, elapsedMs: () => performance.now() });
   for (let index = 0; index < decision.order.length && tried < settings.attemptsMax; index += 1) {
     const candidate = decision.order[index];
     if (candidate === undefined) break;
@@ -84,7 +94,7 @@ export async function firstAnswer(
     for (let again = 0; tried < settings.attemptsMax; again += 1) {
       tried += 1;
       const triedAt = performance.now();
-      const result = await tryOnce(context, candidate, { number: tried, theirsMs }, dependencies);
+      const result = await tryOnce(context, candidate, { number: tried, theirsMs, holding, isLast }, dependencies);
       if (result.kind === "refused") logRefusal(result, context.exchange.id, tried, dependencies);
       theirsMs += performance.now() - triedAt;
       if (result.kind !== "refused") return result;
@@ -152,10 +162,19 @@ async function waited(
   }
 }
 
+/** One of several. */
+interface Try {
+  readonly number: number;
+  readonly theirsMs: number;
+  readonly holding: Holding;
+  /** Of the candidates. */
+  readonly isLast: boolean;
+}
+
 async function tryOnce(
   context: AttemptContext,
   candidate: Candidate,
-  attempt: { readonly number: number; readonly theirsMs: number },
+  attempt: Try,
   dependencies: AttemptDependencies,
 ): Promise<FirstAnswer | Refusal> {
   const { exchange, settings, signal } = context;
@@ -164,20 +183,30 @@ async function tryOnce(
   const asked = { request: exchange.request, candidate, body: ownBody };
   const isTranslated = candidate.dialect !== exchange.dialect.name;
   const place = () => dependencies.placer.place(context.prompt, target, isTranslated, dependencies.now());
-  const { forkJoin, now } = dependencies;
-  const holding = new Holding({ forkJoin, signal, now, elapsedMs: () => performance.now() });
+  const { now } = dependencies;
+  const { holding } = attempt;
+  const heldBeforeMs = holding.heldMs;
+  const inVainBefore = holding.inVain;
   // From the last plan to its sending nothing else may run, so that one of many leads: no `await` stands in between.
   let placed = place();
   for (let hold = placed.hold; settings.hold && holding.isDue(hold); hold = placed.hold) {
-    await holding.wait(hold);
+    await holding.wait(hold, placed);
     placed = place();
   }
-  const { heldMs } = holding;
+  const heldMs = holding.heldMs - heldBeforeMs;
+  if (holding.inVain > inVainBefore && !attempt.isLast && dependencies.breakers.resting(target.name, now())) {
+    const error = new GatewayError("overloaded", `${target.name} rests after failures`);
+    return { kind: "refused", error, candidate, recorded: false, verbatim: undefined };
+  }
   const window = dependencies.windows.ask(asked, dependencies.now());
+  const { prefixes } = context.prompt;
+  // What was moved behind the prompt's end is another in each of them.
+  const isCompared = settings.diagnose && isTranslated && !prefixes.hasTail;
+  const previousAnswer = isCompared ? dependencies.predecessors.of(prefixes, target.name) : undefined;
   const made = attempted(() =>
     outgoing(exchange, candidate, dependencies.dialect(candidate.dialect), {
       strict: settings.strict,
-      call: callFacts(exchange.caller, window?.tokens),
+      call: callFacts(exchange.caller, window?.tokens, previousAnswer),
       placement: placed.placement,
     }),
   );
@@ -196,19 +225,24 @@ async function tryOnce(
     visit,
     placed,
     heldMs,
+    heldInAllMs: holding.heldMs,
     bindings: dependencies.bindings,
     tenant: exchange.caller.tenant,
     // What only the client's own dialect can name was found only where that was spoken.
     leansOn: made.lane === "same" ? leanings(exchange.request) : [],
     keepsAnswer: made.lane === "same" && made.dialect.keepsAnswers === true,
+    check: answerCheck(exchange.request, made.lane === "same" ? () => made.dialect.decoder(true) : undefined),
+    kept: keeperOf(exchange.caller.tenant, context.task.id, dependencies),
     losses,
     certainPromptTokens: certainPromptTokens(exchange.request, candidate, made.lane === "same" ? exchange.body : {}),
     overheadMs: performance.now() - exchange.startedAt - attempt.theirsMs - heldMs,
+    ...(isCompared ? { answered: learnerOf(prefixes, candidate, dependencies) } : {}),
     settle: settlerOf(visit, candidate, dependencies),
     postpone: postponerOf(visit, candidate, exchange.caller.tenant, dependencies),
     now: dependencies.now,
   });
-  dependencies.ledger.reserve(reservation);
+  const isRecorded = attempt.number === 1 && context.prompt.countsOnly !== true;
+  dependencies.ledger.reserve(reservation, isRecorded ? context.prompt : undefined);
   const { bytes, unplaced, ...sent } = made;
   const answered = { candidate, outgoing: sent, meter, losses };
   visit.sent(dependencies.now());
@@ -248,6 +282,10 @@ async function tryOnce(
   }
 }
 
+function keeperOf(tenant: string, task: string, { tasks }: AttemptDependencies): (id: string) => void {
+  return (id) => tasks.answered(tenant, id, task);
+}
+
 /** Made here, as a function made in `tryOnce` would keep all that is known there (the call's body) for as long as a stream runs. */
 function settlerOf(
   visit: Visit,
@@ -262,6 +300,15 @@ function settlerOf(
     if (brokeOff(entry)) dependencies.replicas.failed(instance, visit.baseUrl, dependencies.now());
     visit.ended(entry);
   };
+}
+
+/** Which answer the prompt was given: what the next one is compared with. */
+function learnerOf(
+  prefixes: Prefixes,
+  { target }: Candidate,
+  { predecessors }: AttemptDependencies,
+): (id: string) => void {
+  return (id) => predecessors.answered(prefixes, target.name, id);
 }
 
 /** An answer that had begun: where none had, the try is noted as a whole. */
@@ -370,5 +417,7 @@ function reservationOf(
     priceVersion: candidate.target.price?.version,
     startedAtMs,
     estimate: candidate.expectedCost,
+    tenant: exchange.caller.tenant,
+    signals: task.signals ?? [],
   };
 }

@@ -1,33 +1,33 @@
 /**
- * What an answer's headers say of the prompt's cache: what was read and written and what that saved against no caching, where it is
- * known when they are sent; what is expected to be read, where the answer is a stream that will tell at its end.
+ * What an answer's headers say of the prompt's cache: what was read and written and what that saved against no caching, where the
+ * provider has told by the time they are sent, a stream's first event included; else what is expected to be read.
  */
-import type { LedgerEntry } from "./ledger.ts";
-import { usdText } from "./usage.ts";
+import { usdText, type PicoUsd, type Usage } from "./usage.ts";
 
 export interface CacheFacts {
-  /** The settled row; `undefined` while the answer runs. */
-  readonly entry: LedgerEntry | undefined;
+  /** As far as it was told. */
+  readonly usage: Usage;
+  /** By what was told; `undefined`: not known. */
+  readonly saved: PicoUsd | undefined;
   readonly predictedRead: number;
   readonly heldMs: number;
 }
 
-export function cacheHeaders({ entry, predictedRead, heldMs }: CacheFacts): Record<string, string> {
-  const said = entry === undefined ? `predicted_read=${predictedRead}` : cacheText(entry);
+export function cacheHeaders({ usage, saved, predictedRead, heldMs }: CacheFacts): Record<string, string> {
   return {
-    ...(said === "" ? {} : { "x-sluice-cache": said }),
+    "x-sluice-cache": usage.cacheRead === undefined ? `predicted_read=${predictedRead}` : cacheText(usage, saved),
     ...(heldMs === 0 ? {} : { "x-sluice-held-ms": heldMs.toFixed(1) }),
   };
 }
 
 /** Only what is known: an absent word is not a zero. */
-function cacheText({ usage, cacheSaved }: LedgerEntry): string {
+function cacheText(usage: Usage, saved: PicoUsd | undefined): string {
   const words: readonly (readonly [string, number | string | undefined])[] = [
     ["read", usage.cacheRead],
     ["write5m", usage.cacheWrite5m],
     ["write1h", usage.cacheWrite1h],
     ["write", usage.cacheWriteOther],
-    ["saved_usd", cacheSaved === undefined ? undefined : usdText(cacheSaved)],
+    ["saved_usd", saved === undefined ? undefined : usdText(saved)],
   ];
   return words.flatMap(([word, value]) => (value === undefined ? [] : [`${word}=${value}`])).join(";");
 }

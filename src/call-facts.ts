@@ -3,9 +3,12 @@ import { hash } from "node:crypto";
 import type { Caller } from "./exchange.ts";
 import type { CallFacts } from "./provider.ts";
 
-/** @param contextTokens The window to ask for, where calls say one. */
-export function callFacts({ keySha256 }: Caller, contextTokens?: number): CallFacts {
-  return { cacheSalt: keySha256 === undefined ? undefined : saltOf(keySha256), contextTokens };
+/**
+ * @param contextTokens The window to ask for, where calls say one.
+ * @param previousAnswer The answer to compare the prompt's cache with, or `null`, where it is to be asked for.
+ */
+export function callFacts({ keySha256 }: Caller, contextTokens?: number, previousAnswer?: string | null): CallFacts {
+  return { cacheSalt: keySha256 === undefined ? undefined : saltOf(keySha256), contextTokens, previousAnswer };
 }
 
 /**

@@ -13,7 +13,7 @@ export interface CandidateContext extends Omit<BoundContext, "isChosenHere"> {
   /** The prompt, estimated by o200k_base. */
   readonly promptTokens: number;
   /** How many of the prompt's tokens (the target's) are probably warm there. */
-  readonly warmTokens: (target: Target) => number;
+  readonly warmTokens: (target: Target, dialect: DialectName) => number;
   /** What a client could name instead, for an error to tell; absent: nothing. */
   readonly others?: () => readonly Target[];
   /** Asked once for each target: a breaker lets one probe through. */
@@ -207,7 +207,7 @@ function candidate(
 ): Omit<Candidate, "bound" | "unreadable"> {
   const ratio = target.record?.tokenRatio ?? 1;
   const promptTokens = Math.ceil(context.promptTokens * ratio);
-  const warmTokens = Math.min(promptTokens, context.warmTokens(target));
+  const warmTokens = Math.min(promptTokens, context.warmTokens(target, dialect));
   const outputTokens = Math.min(request.maxOutputTokens ?? OUTPUT_TOKENS, OUTPUT_TOKENS);
   return {
     target,

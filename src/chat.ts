@@ -170,6 +170,8 @@ interface Enveloped {
 export interface TextPart extends PartBase {
   readonly type: "text";
   readonly text: string;
+  /** True for what the gateway moved to the prompt's end, as it differs from request to request: no prefix that comes back has it. */
+  readonly volatile?: boolean;
 }
 export interface ImagePart extends PartBase {
   readonly type: "image";
@@ -315,6 +317,8 @@ export type ChatEvent =
       readonly usage: Usage;
       /** How it was served, where that has another price than the standard one ("priority", "flex", "fast"). */
       readonly tier?: string;
+      /** What the provider says of the prompt and its cache, where it was asked why it was not read. */
+      readonly diagnosis?: CacheDiagnosis;
     }
   | {
       readonly type: "finish";
@@ -331,6 +335,18 @@ export type ChatEvent =
   /** The dialect's own terminal mark: everything was said. */
   | { readonly type: "done" }
   | { readonly type: "error"; readonly error: AnswerError };
+
+/** What a provider itself says of a prompt that was compared with an earlier one, in one form. */
+export type CacheDiagnosis =
+  | { readonly type: "hit" }
+  | {
+      readonly type: "miss";
+      readonly changed: "model" | "system" | "tools" | "messages" | "input" | "key" | "compacted" | "setting";
+      /** The provider's own word ("tools", "verbosity"). */
+      readonly word: string;
+      /** Tokens that would have been read. */
+      readonly missedTokens: number | undefined;
+    };
 
 export type FinishReason =
   | "stop"

@@ -1,6 +1,8 @@
 /** The config file's schema: each option with its default, and when to change it. */
 import { z } from "zod";
 import { BOUNDARY_LINE, CACHING_MODES, type CachingMode } from "./cache/modes.ts";
+import { linePattern } from "./cache/line-pattern.ts";
+import { ANY_CLASS, MOVE_RULES, type MoveRows } from "./cache/moving.ts";
 import type { LogLevel } from "./log.ts";
 import { configuredModelRow, type ConfiguredModelRow } from "./models-schema.ts";
 
@@ -31,6 +33,8 @@ export interface ConfigSections {
     readonly mode: CachingMode;
     readonly boundaryLine: string;
     readonly hold: boolean;
+    readonly move: MoveRows;
+    readonly diagnose: boolean;
   };
   readonly ledger: {
     readonly flushMs: number;
@@ -38,8 +42,17 @@ export interface ConfigSections {
     readonly keepDays?: number;
     readonly whenUnavailable: "refuse" | "serve";
   };
+  readonly tasks: { readonly idleMinutes: number; readonly frustration: readonly string[] };
+  /** By the class as the caller names it, or its derived id. */
+  readonly classes: Readonly<Record<string, ClassRow>>;
   readonly answers: { readonly unowned: "refuse" | "serve"; readonly rememberBytesMax: number };
   readonly strict: boolean;
+}
+
+/** What holds for the tasks of one class. */
+export interface ClassRow {
+  readonly name?: string | undefined;
+  readonly idleMinutes?: number | undefined;
 }
 
 export interface ConfigFile extends ConfigSections {
@@ -196,6 +209,80 @@ const provider = z
     message: "say `apiKeyEnv` or `apiKeyFile`, not both",
   });
 
+const PATTERNS_MAX = 8;
+const pattern = z.string().superRefine((source, context) => {
+  try {
+    linePattern(source);
+  } catch (error) {
+    context.addIssue({ code: "custom", message: error instanceof Error ? error.message : String(error) });
+  }
+});
+const move = z
+  .record(
+    z
+      .string()
+      .regex(
+        /^(?:\*|[A-Za-z0-9._:-]{1,128})$/,
+        `must be a class of tasks, or \`${ANY_CLASS}\` for all that are not listed`,
+      ),
+    z.strictObject({
+      rules: z
+        .array(z.enum(MOVE_RULES))
+        .default([])
+        .describe(
+          "`timestamps`: lines with a date or time that is called the current one, or a date with its time of day. `uuids`: lines with a UUID. `ids`: lines with what looks random and is called an id. Each only in a line of one sentence and at most 160 characters.",
+        ),
+      patterns: z
+        .array(pattern)
+        .max(PATTERNS_MAX)
+        .default([])
+        .describe(
+          "Regular expressions of your own, each for one line (`^Build: .+$`), without looking around and back-references. What matches is moved whole, up to 512 characters.",
+        ),
+    }),
+  )
+  .default({})
+  .describe(
+    "Moves lines of the system text that change by themselves to the end of the prompt, so that what stood around them can be cached: by class of tasks (`x-sluice-task-class`), `*` for all calls whose class is not listed. Empty: nothing is moved.",
+  );
+
+const FRUSTRATIONS_MAX = 100;
+const className = z
+  .string()
+  .regex(/^[A-Za-z0-9._:-]{1,128}$/, "may hold letters, digits and . _ : - only, at most 128 characters");
+const idleMinutes = z.number().positive().max(10_080);
+
+const tasks = z
+  .strictObject({
+    idleMinutes: idleMinutes
+      .default(30)
+      .describe(
+        "A task that nobody has called for so long is over, and what it took is counted. Raise it where people think longer between two turns; a later call opens it again.",
+      ),
+    frustration: z
+      .array(z.string().min(1).max(100))
+      .max(FRUSTRATIONS_MAX)
+      .default([])
+      .describe(
+        "Words by which a user's turn says that the answer before it did not do (`that is wrong`), whether in capitals or not. How often they come is counted, and nothing else kept. Empty: nobody looks.",
+      ),
+  })
+  .prefault({})
+  .describe("What a task is over by, and what says how it went.");
+
+const classes = z
+  .record(
+    className,
+    z.strictObject({
+      name: className
+        .optional()
+        .describe("What a class that is derived from its prompts (`c-…`) is called in what is shown."),
+      idleMinutes: idleMinutes.optional().describe("In place of `tasks.idleMinutes`, for the tasks of this class."),
+    }),
+  )
+  .default({})
+  .describe("By class of tasks, as its callers name it or as `/sluice/v1/task-classes` does.");
+
 const oneOrMore = z.union([z.string().transform((name) => [name]), z.array(z.string()).min(1)], {
   error: "must be a target or a list of targets",
 });
@@ -327,6 +414,13 @@ export const configFile: z.ZodType<ConfigFile> = z.strictObject({
         .describe(
           "Whether calls that share a long beginning wait until the first of them has written it to the cache.",
         ),
+      move,
+      diagnose: z
+        .boolean()
+        .default(false)
+        .describe(
+          "Asks providers that can tell (Anthropic) why a prompt was not read from their cache, in requests that are translated, and joins what they say with what the gateway knows (`cache_bust`). They keep a fingerprint of each prompt for it.",
+        ),
     })
     .prefault({})
     .describe("How prompts are placed at their cache boundary."),
@@ -344,6 +438,8 @@ export const configFile: z.ZodType<ConfigFile> = z.strictObject({
     })
     .prefault({})
     .describe("The record of every attempt. A change needs a restart."),
+  tasks,
+  classes,
   answers: z
     .strictObject({
       unowned: z

@@ -98,7 +98,7 @@ export interface Received {
  * @throws GatewayError in words of the field that is wrong.
  */
 export function receive(raw: Uint8Array, dialect: Dialect, limits: ReceiveLimits, memory?: Memory): Received {
-  const sent = parse(raw, limits);
+  const sent = parseBody(raw, limits);
   requireModel(sent);
   const body = memory === undefined ? sent : (dialect.remembering?.resolve(sent, memory) ?? sent);
   const request = dialect.readRequest(body);
@@ -123,7 +123,8 @@ function requireModel(body: JsonObject): void {
   }
 }
 
-function parse(raw: Uint8Array, limits: ReceiveLimits): JsonObject {
+/** @throws GatewayError for what is no JSON object. */
+export function parseBody(raw: Uint8Array, limits: Pick<ReceiveLimits, "jsonDepthMax">): JsonObject {
   if (raw.length === 0)
     throw new GatewayError("invalid-request", "the request body is empty; it must be a JSON object");
   if (jsonDeeperThan(raw, limits.jsonDepthMax)) {

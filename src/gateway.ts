@@ -12,7 +12,9 @@ import { fieldOf } from "./bound.ts";
 import type { Breakers } from "./breaker.ts";
 import type { ForkJoin } from "./cache/fork-join.ts";
 import type { CachingMode } from "./cache/modes.ts";
+import { withoutTail, type Mover } from "./cache/moving.ts";
 import type { Placer, Prompt, Warming } from "./cache/placer.ts";
+import type { Predecessors } from "./cache/predecessors.ts";
 import { readPrefixes } from "./cache/prefixes.ts";
 import { cacheHeaders } from "./cache-headers.ts";
 import { candidates } from "./candidates.ts";
@@ -34,6 +36,7 @@ import {
 import type { Ledger, LedgerEntry } from "./ledger.ts";
 import type { Log } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
+import { movedCall, movedText } from "./moved.ts";
 import { namedTargets } from "./named-targets.ts";
 import { choosePolicy } from "./policies/index.ts";
 import { named } from "./policies/named.ts";
@@ -46,6 +49,7 @@ import type { Reply, ReplyHeaders } from "./reply.ts";
 import type { StrangerRows } from "./stranger-rows.ts";
 import type { Resolved, Targets } from "./target.ts";
 import { identifyTask, type Task } from "./task.ts";
+import type { Tasks } from "./tasks/tasks.ts";
 import type { Upstream } from "./upstream.ts";
 import { promptTokens, usdText } from "./usage.ts";
 import type { Windows } from "./windows.ts";
@@ -61,7 +65,12 @@ export interface Setup {
   readonly defaultPolicy: string;
   readonly attempts: AttemptSettings;
   readonly limits: ReceiveLimits & AdmissionLimits;
-  readonly cache: { readonly mode: CachingMode; readonly boundaryLine: string };
+  readonly cache: {
+    readonly mode: CachingMode;
+    readonly boundaryLine: string;
+    /** For each class of tasks, what moves its lines that change by themselves; `undefined`: nothing does. */
+    readonly moverFor: (className: string | undefined) => Mover | undefined;
+  };
 }
 
 export interface GatewayDependencies {
@@ -76,8 +85,10 @@ export interface GatewayDependencies {
   readonly replicas: Replicas;
   readonly placer: Placer;
   readonly forkJoin: ForkJoin;
+  readonly predecessors: Predecessors;
   readonly windows: Windows;
   readonly strangerRows: StrangerRows;
+  readonly tasks: Tasks;
   readonly metrics: Metrics;
   readonly log: Log;
   /** Milliseconds since the epoch. */
@@ -133,6 +144,7 @@ class Line implements Client {
   #known = false;
   #asked: Asked | undefined;
   #task: Task | undefined;
+  #movedText: string | undefined;
   #target: string | undefined;
   #overheadMs: number | undefined;
 
@@ -168,6 +180,8 @@ class Line implements Client {
       await this.#answer(first);
     } catch (error) {
       this.#reject(error);
+    } finally {
+      this.#dependencies.tasks.over(this.#id);
     }
   }
 
@@ -181,31 +195,46 @@ class Line implements Client {
     const bytes = await this.#call.body(bound);
     const startedAt = performance.now();
     const namespace = this.#caller.tenant;
-    const { raw, body, request } = this.#received(bytes, namespace);
-    const exchange: Exchange = {
+    const received = this.#received(bytes, namespace);
+    const said: Exchange = {
       id: this.#id,
       dialect,
       caller: this.#caller,
       headers,
       search: this.#call.search,
-      raw,
-      body,
-      request,
+      ...received,
       receivedAtMs: this.#receivedAtMs,
       startedAt,
     };
-    this.#asked = asked(exchange);
+    this.#asked = asked(said);
 
-    const task = identifyTask(request, headers, namespace);
+    const saidTask = identifyTask(received.request, headers, namespace);
+    const moved = this.#movedOf(received, saidTask.className);
+    const exchange: Exchange = { ...said, ...moved };
+    const { body, request } = exchange;
+    // What changes by itself is no part of what a task is known by.
+    const steady = moved === undefined ? request : withoutTail(request);
+    const identified = moved === undefined ? saidTask : identifyTask(steady, headers, namespace);
+    const prefixes = readPrefixes(request, namespace, setup.cache.boundaryLine);
+    const task = this.#dependencies.tasks.begin({
+      said: identified,
+      request: steady,
+      prefixes,
+      tenant: namespace,
+      caller: this.#caller.name,
+      exchange: this.#id,
+      isSide: dialect.countsOnly === true || this.#call.warms !== undefined,
+    });
     this.#task = task;
     const prompt: Prompt = {
       request,
-      prefixes: readPrefixes(request, namespace, setup.cache.boundaryLine),
+      prefixes,
       namespace,
-      session: task.source === "prefix" ? undefined : task.id,
+      session: identified.session,
       mode: setup.cache.mode,
-      task: task.id,
-      taskClass: task.className,
+      // What a conversation has said before goes on with it, whichever task it is for.
+      task: task.session ?? task.id,
+      taskClass: identified.className,
       siblings: announced(headers.get("x-sluice-fork")),
       warms: this.#call.warms,
       countsOnly: dialect.countsOnly,
@@ -221,7 +250,7 @@ class Line implements Client {
       providers: setup.targets.instances.map(({ name }) => name),
       fieldOf: (text) => fieldOf(body, text),
       others: () => namedTargets(setup.targets, nowMs),
-      warmTokens: (target) => placer.warmTokens(prompt, target, nowMs),
+      warmTokens: (target, spoken) => placer.warmTokens(prompt, target, spoken !== dialect.name, nowMs),
       resting: (target) => breakers.resting(target.name, nowMs),
     });
     const policy = resolved.explicit ? named : choosePolicy(setup.policies, resolved.policy ?? setup.defaultPolicy);
@@ -240,7 +269,7 @@ class Line implements Client {
       },
       this.#attemptDependencies(),
     );
-    this.#asked = { ...this.#asked, ...this.#remembering(first, body) };
+    this.#asked = { ...this.#asked, ...this.#remembering(first, received.body) };
     return first;
   }
 
@@ -251,6 +280,16 @@ class Line implements Client {
     const received = receive(bytes, dialect, this.#setup.limits, memoryOf(remembered, tenant));
     if (!remembered.isOn || dialect.remembering?.isWanted(received.body) !== true) return received;
     return { ...received, request: dialect.remembering.met(received.request) };
+  }
+
+  /** As the call is sent, where its class wants lines that change by themselves at the prompt's end. */
+  #movedOf(received: Received, className: string | undefined): Received | undefined {
+    const { cache, limits } = this.#setup;
+    const moved = movedCall(received, this.#call.dialect, cache.moverFor(className), limits);
+    if (moved === undefined) return undefined;
+    for (const [rule, lines] of moved.counts) this.#dependencies.metrics.linesMoved(rule, lines);
+    this.#movedText = movedText(moved.counts);
+    return moved.call;
   }
 
   /** Where the client may go on from its answer by an id, and nobody else keeps that. */
@@ -317,10 +356,11 @@ class Line implements Client {
   /** The answer's own headers: ours, and those of the upstream that say something to its clients. */
   #headers(first: Exclude<FirstAnswer, Refusal>, extra: ReplyHeaders): ReplyHeaders {
     const losses = lossesText(first.losses);
+    const ahead = first.kind === "stream" ? first.pieces.flatMap(({ events }) => events) : [];
     return {
       ...upstreamHeaders(first.answer.headers, first.candidate.target.instance.provider.answerHeaders ?? []),
       ...this.#ownHeaders(),
-      ...cacheHeaders(first.meter.caching),
+      ...cacheHeaders(first.meter.caching(ahead)),
       ...(losses === undefined ? {} : { "x-sluice-losses": losses }),
       ...extra,
     };
@@ -332,6 +372,7 @@ class Line implements Client {
       "x-sluice-exchange": this.#id,
       ...(this.#target === undefined ? {} : { "x-sluice-target": headerText(this.#target) }),
       ...(this.#task === undefined ? {} : { "x-sluice-task": this.#task.id }),
+      ...(this.#movedText === undefined ? {} : { "x-sluice-moved": this.#movedText }),
       "x-sluice-overhead-ms": overheadMs.toFixed(3),
     };
   }
@@ -406,7 +447,7 @@ class Line implements Client {
         id: this.#id,
         error,
         dialect: this.#call.dialect.name,
-        caller: this.#caller.name,
+        caller: this.#caller,
         exchange: this.#asked,
         task: this.#task,
         target: this.#target,

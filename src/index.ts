@@ -10,16 +10,19 @@ import { createCacheCounters } from "./cache-counters.ts";
 import { createAffinity } from "./cache/affinity.ts";
 import { createExplainer, type Explainer } from "./cache/explainer.ts";
 import { createForkJoin } from "./cache/fork-join.ts";
+import { createMovers } from "./cache/moving.ts";
 import { createPlacer } from "./cache/placer.ts";
 import { createPlanner } from "./cache/planner.ts";
+import { Predecessors } from "./cache/predecessors.ts";
 import type { Config } from "./config.ts";
 import type { Dialect } from "./dialects/dialect.ts";
 import { createDiscovery, type Discovery } from "./discovery.ts";
 import { dialects as ownDialects } from "./dialects/index.ts";
 import { createGateway, type Gateway, type Setup } from "./gateway.ts";
+import { guardedExplainer } from "./guarded-explainer.ts";
 import { createHealth } from "./health.ts";
 import { createKeptAnswers, type KeptAnswers } from "./kept.ts";
-import { keepPlanner } from "./kept-planner.ts";
+import { keepStatistics } from "./kept-statistics.ts";
 import { openLedger, type Ledger, type LedgerSink } from "./ledger.ts";
 import type { Log } from "./log.ts";
 import { createMetrics, type Metrics, type ReplicaState } from "./metrics.ts";
@@ -30,10 +33,13 @@ import type { Provider } from "./provider.ts";
 import { createRemembered } from "./remembered.ts";
 import { createReplicas, type Affinity, type Replicas } from "./replicas.ts";
 import { createStrangerRows } from "./stranger-rows.ts";
+import { CLASSES_STATE, TaskClasses } from "./tasks/classes.ts";
+import { createTasks, type Tasks } from "./tasks/tasks.ts";
 import { createTargets, type ProviderInstance } from "./target.ts";
 import { createUpstream } from "./upstream.ts";
 import { createWindows } from "./windows.ts";
 
+export type { ExplainedCall, Explainer, SentCall } from "./cache/explainer.ts";
 export type { ChatEvent, ChatRequest, JsonObject, JsonValue, Loss, Message, Part } from "./chat.ts";
 export type { Config } from "./config.ts";
 export type { Decoder, Dialect, Encoder, Watcher } from "./dialects/dialect.ts";
@@ -68,6 +74,8 @@ export interface SluiceOptions {
   readonly countersEveryMs?: number;
   /** Where a call should go among the replicas that are up, in place of the one that mirrors their caches. */
   readonly affinity?: Affinity;
+  /** What is told of each call's cache and asked for it, in place of what remembers the prompts before it. */
+  readonly explainer?: Explainer;
 }
 
 export interface Sluice {
@@ -78,6 +86,9 @@ export interface Sluice {
   readonly kept: KeptAnswers;
   readonly discovery: Discovery;
   readonly ledger: Ledger;
+  readonly tasks: Tasks;
+  /** What classes of tasks are told apart, and called. */
+  readonly classes: TaskClasses;
   readonly metrics: Metrics;
   readonly setup: () => Setup;
   /** New calls follow the new config; running ones keep theirs. Where it listens and where it keeps its data need a restart. */
@@ -96,15 +107,26 @@ export async function createSluice(options: SluiceOptions): Promise<Sluice> {
   const upstream = createUpstream({ connectMs: config.deadlines.connectMs });
   const discovery = createDiscovery({ upstream, log, now, againMs: options.discoverAgainMs });
   let setup = setupOf(config, options, discovery, now);
-  const metrics = createMetrics();
+  const classes = new TaskClasses(() => configuredNames(config));
+  const metrics = createMetrics({ classNameOf: (id) => classes.nameOf(id) });
   const ledger = await openLedger({
     ...config.ledger,
     path: options.ledgerPath,
-    sinks: [(entry) => metrics.observe(entry), ...(options.sinks ?? [])],
+    sinks: [(entry) => metrics.observe(entry), (entry) => tasks.settled(entry), ...(options.sinks ?? [])],
     now,
     log,
   });
   metrics.watchLedger(ledger);
+  const tasks = createTasks({
+    ledger,
+    classes,
+    idleMs: (className) => idleMsOf(className, classes, config),
+    frustration: () => config.tasks.frustration.map((word) => word.toLowerCase()),
+    boundaryLine: () => config.cache.boundaryLine,
+    now,
+    log,
+  });
+  tasks.onEnded((task) => metrics.taskEnded(task));
   const bindings = createBindings({
     remember: (issued) => ledger.remember(issued),
     isShared: () => new Set(config.keys.map(({ tenant }) => tenant)).size > 1,
@@ -112,7 +134,11 @@ export async function createSluice(options: SluiceOptions): Promise<Sluice> {
     now,
   });
   // What was learned before the restart is there for the first call.
-  await Promise.all([discovery.watch(setup.targets), ledger.recall((issued) => bindings.recall(issued))]);
+  await Promise.all([
+    discovery.watch(setup.targets),
+    ledger.recall((issued) => bindings.recall(issued)),
+    tasks.recall(),
+  ]);
   const background = createBackgroundAnswers(ledger, now);
   background.recall(await ledger.postponed());
   const remembered = createRemembered(() => config.answers.rememberBytesMax, now);
@@ -138,10 +164,20 @@ export async function createSluice(options: SluiceOptions): Promise<Sluice> {
     (calls) => metrics.inFlight(calls),
   );
   const planner = createPlanner();
-  const explainer = createExplainer();
-  const keptPlanner = await keepPlanner(planner, ledger, log);
+  const explainer = guardedExplainer(options.explainer ?? createExplainer(), {
+    log,
+    failed: () => metrics.explanationFailed(),
+  });
+  const keptStatistics = await keepStatistics(
+    { "cache-planner": planner, "cache-report": explainer, [CLASSES_STATE]: classes },
+    ledger,
+    log,
+  );
   const forkJoin = createForkJoin(sleep);
-  const placer = createPlacer(planner, { released: (plan) => forkJoin.release(plan), explainer });
+  const placer = createPlacer(planner, {
+    released: (plan, isReadable) => forkJoin.release(plan, isReadable),
+    explainer,
+  });
   const gateway = createGateway({
     setup: () => setup,
     admission,
@@ -154,8 +190,10 @@ export async function createSluice(options: SluiceOptions): Promise<Sluice> {
     replicas,
     placer,
     forkJoin,
+    predecessors: new Predecessors(),
     windows: createWindows(),
     strangerRows: createStrangerRows(),
+    tasks,
     metrics,
     log,
     now,
@@ -189,6 +227,8 @@ export async function createSluice(options: SluiceOptions): Promise<Sluice> {
     }),
     discovery,
     ledger,
+    tasks,
+    classes,
     metrics,
     setup: () => setup,
     reload(next) {
@@ -200,7 +240,8 @@ export async function createSluice(options: SluiceOptions): Promise<Sluice> {
     async close() {
       clearInterval(sweeping);
       discovery.close();
-      keptPlanner.close();
+      tasks.close();
+      keptStatistics.close();
       health.close();
       counters.close();
       await upstream.close();
@@ -225,6 +266,19 @@ function replicaStates(
   });
 }
 
+/** Names that the config gives to derived classes. */
+function configuredNames({ classes }: Config): ReadonlyMap<string, string> {
+  return new Map(
+    Object.entries(classes).flatMap(([id, { name }]) => (name === undefined ? [] : [[id, name] as const])),
+  );
+}
+
+function idleMsOf(className: string, classes: TaskClasses, config: Config): number {
+  const named = classes.nameOf(className);
+  const own = config.classes[className] ?? (named === undefined ? undefined : config.classes[named]);
+  return (own?.idleMinutes ?? config.tasks.idleMinutes) * 60_000;
+}
+
 function setupOf(config: Config, options: SluiceOptions, discovery: Discovery, now: () => number): Setup {
   const { connectMs, firstByteMs, answerMs, idleMs, totalMs } = config.deadlines;
   const targets = createTargets(config, createModelTable(config.models), options.kinds, now);
@@ -239,12 +293,13 @@ function setupOf(config: Config, options: SluiceOptions, discovery: Discovery, n
       ...config.retries,
       strict: config.strict,
       hold: config.cache.hold,
+      diagnose: config.cache.diagnose,
       deadlines: {
         stream: { connectMs, headMs: firstByteMs, idleMs, totalMs },
         whole: { connectMs, headMs: answerMs, idleMs, totalMs },
       },
     },
     limits: config.limits,
-    cache: config.cache,
+    cache: { ...config.cache, moverFor: createMovers(config.cache.move, config.cache.boundaryLine) },
   };
 }

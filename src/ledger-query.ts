@@ -13,6 +13,8 @@ export interface AttemptFilter {
   readonly provider?: string;
   readonly model?: string;
   readonly caller?: string;
+  /** Rows of before tenants were written down are anybody's. */
+  readonly tenant?: string;
   readonly outcome?: Outcome | "open";
   /** Started at or after, milliseconds since the epoch. */
   readonly sinceMs?: number;
@@ -253,6 +255,11 @@ export function readSpend(database: DatabaseSync, query: SpendQuery): Spend {
   return { data, total, truncated: isMore, nextCursor: isMore ? String(offset + limit) : undefined };
 }
 
+/** @param conditions SQL about columns of `attempts`, and the values that it is about. */
+export function readSums(database: DatabaseSync, conditions: string, values: readonly (string | number)[]): SpendSums {
+  return sums(read(database, `SELECT ${SUMS_SQL} FROM attempts WHERE ${conditions}`, values)[0] ?? {});
+}
+
 function sums(row: SqlRow): SpendSums {
   const cost = joined(row, "cost");
   const estimated = joined(row, "estimated");
@@ -297,6 +304,7 @@ function where(filter: AttemptFilter): { readonly conditions: string[]; readonly
   add("provider = ?", filter.provider);
   add("model = ?", filter.model);
   add("caller = ?", filter.caller);
+  add("(tenant = ? OR tenant IS NULL)", filter.tenant);
   add("started_at_ms >= ?", filter.sinceMs);
   add("started_at_ms < ?", filter.untilMs);
   if (filter.outcome === "open") conditions.push("outcome IS NULL");

@@ -8,10 +8,12 @@ import type { Loss } from "./chat.ts";
 import type { LedgerEntry, Reservation } from "./ledger.ts";
 import { BIND_OPERATION, BINDINGS_TABLE } from "./ledger-bindings.ts";
 import { FORGET_OPERATION, POSTPONE_OPERATION, POSTPONED_TABLE } from "./ledger-postponed.ts";
+import { TASK_OPERATION, TASKS_TABLE } from "./ledger-tasks.ts";
+import { PROMPT_OPERATION, PROMPTS_TABLE } from "./ledger-prompts.ts";
 import type { PicoUsd } from "./usage.ts";
 
 /** What is written into a column. */
-export type Cell = string | number | bigint | null;
+export type Cell = string | number | bigint | Uint8Array | null;
 
 /** Each brings the file from the version of its index to the next; `PRAGMA user_version` says where a file is. Never edit one, add one. */
 export const MIGRATIONS: readonly string[] = [
@@ -66,6 +68,8 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE attempts ADD COLUMN held_ms REAL;
   CREATE TABLE states (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;`,
   POSTPONED_TABLE,
+  PROMPTS_TABLE,
+  TASKS_TABLE,
 ];
 
 /** In the order in which `appendReservation` writes them. */
@@ -87,6 +91,7 @@ const RESERVATION_COLUMNS = [
   "price_version",
   "started_at_ms",
   "estimate_pico_usd",
+  "tenant",
 ] as const;
 
 /** In the order in which `appendSettlement` writes them. */
@@ -114,6 +119,7 @@ const SETTLEMENT_COLUMNS = [
   "cache_bust",
   "held_ms",
   "losses",
+  "signals",
 ] as const;
 
 /** Token counts, by the name that the interface gives them. */
@@ -148,6 +154,10 @@ export const KEEP = 4;
 export const POSTPONE = 5;
 /** Forgets it again. */
 export const FORGET = 6;
+/** Writes down the way of a call's prompt, behind the reservation of its first attempt. */
+export const PROMPT = 7;
+/** Writes down a task, in the place of what its row said. */
+export const TASK = 8;
 
 /** By the number that precedes each operation's cells in a batch. All may be repeated without changing anything. */
 export const OPERATIONS: readonly Operation[] = [
@@ -164,6 +174,8 @@ export const OPERATIONS: readonly Operation[] = [
   },
   POSTPONE_OPERATION,
   FORGET_OPERATION,
+  PROMPT_OPERATION,
+  TASK_OPERATION,
 ];
 
 function insertion(columns: readonly string[]): Operation {
@@ -211,6 +223,7 @@ export function appendReservation(cells: Cell[], reservation: Reservation): void
     optionalText(reservation.priceVersion),
     Math.round(reservation.startedAtMs),
     money(reservation.estimate),
+    optionalText(reservation.tenant),
   );
 }
 
@@ -254,6 +267,7 @@ function appendSettlementCells(cells: Cell[], entry: LedgerEntry): void {
     optionalText(entry.cacheBust),
     entry.heldMs ?? null,
     lossesText(entry.losses),
+    entry.signals === undefined || entry.signals.length === 0 ? null : text(entry.signals.join(" ")),
   );
 }
 

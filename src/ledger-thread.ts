@@ -9,6 +9,7 @@ import type { AttemptQuery, AttemptsPage, Spend, SpendQuery } from "./ledger-que
 import type { IssuedPage } from "./ledger-bindings.ts";
 import type { PostponedRows } from "./ledger-postponed.ts";
 import type { Cell } from "./ledger-schema.ts";
+import type { AnswerTo, TaskQuestion } from "./ledger-task-query.ts";
 import type { LedgerCommand, LedgerNotice, LedgerWorkerData } from "./ledger-worker.ts";
 
 export interface LedgerThreadOptions {
@@ -39,6 +40,7 @@ export interface LedgerThread {
   issued(after: number): Promise<IssuedPage>;
   postponed(): Promise<PostponedRows>;
   state(name: string): Promise<string | undefined>;
+  tasks<Question extends TaskQuestion>(question: Question): Promise<AnswerTo<Question>>;
   prune(beforeMs: number): void;
   /** Resolves when every row added before is committed. */
   flush(): Promise<void>;
@@ -129,6 +131,10 @@ class Thread implements LedgerThread {
 
   postponed(): Promise<PostponedRows> {
     return this.#read((id) => ({ kind: "postponed", id }));
+  }
+
+  tasks<Question extends TaskQuestion>(question: Question): Promise<AnswerTo<Question>> {
+    return this.#read((id) => ({ kind: "tasks", id, question }));
   }
 
   prune(beforeMs: number): void {

@@ -18,6 +18,8 @@ import {
   type Spend,
   type SpendQuery,
 } from "./ledger-query.ts";
+import { PRUNE_TASKS } from "./ledger-tasks.ts";
+import { readTaskAnswer, type TaskAnswer, type TaskQuestion } from "./ledger-task-query.ts";
 import { BIND, CLOSE_LOST, MIGRATIONS, OPERATIONS, PRUNE, PRUNE_ROWS, type Cell } from "./ledger-schema.ts";
 
 export interface LedgerWorkerData {
@@ -36,10 +38,11 @@ export type LedgerCommand =
   | { readonly kind: "issued"; readonly id: number; readonly after: number }
   | { readonly kind: "state"; readonly id: number; readonly name: string }
   | { readonly kind: "postponed"; readonly id: number }
+  | { readonly kind: "tasks"; readonly id: number; readonly question: TaskQuestion }
   | { readonly kind: "prune"; readonly beforeMs: number }
   | { readonly kind: "close" };
 
-type LedgerAnswer = AttemptsPage | Spend | IssuedPage | PostponedRows | string | undefined;
+type LedgerAnswer = AttemptsPage | Spend | TaskAnswer | IssuedPage | PostponedRows | string | undefined;
 
 export type LedgerNotice =
   | { readonly kind: "ready"; readonly lost: number }
@@ -90,6 +93,9 @@ function start(port: MessagePort, options: LedgerWorkerData): void {
       case "postponed":
         answer(command.id, () => readPostponed(store.database));
         return;
+      case "tasks":
+        answer(command.id, () => readTaskAnswer(store.database, command.question));
+        return;
       case "prune":
         prune(command.beforeMs);
         return;
@@ -128,6 +134,7 @@ class LedgerStore {
   readonly #lock: LedgerLock | undefined;
   readonly #statements: readonly { readonly statement: StatementSync; readonly cells: number }[];
   readonly #prune: StatementSync;
+  readonly #pruneTasks: StatementSync;
   readonly #bindings: BindingBounds;
   #isClosed = false;
 
@@ -143,6 +150,7 @@ class LedgerStore {
     this.lost = options.closeLost ? Number(this.database.prepare(CLOSE_LOST).run().changes) : 0;
     this.#statements = OPERATIONS.map(({ sql, cells }) => ({ statement: this.database.prepare(sql), cells }));
     this.#prune = this.database.prepare(PRUNE);
+    this.#pruneTasks = this.database.prepare(PRUNE_TASKS);
     this.#bindings = new BindingBounds(this.database);
     this.#bindings.trim(true);
   }
@@ -175,7 +183,8 @@ class LedgerStore {
   prune(beforeMs: number): boolean {
     if (this.#isClosed) return false;
     const hasOldBindings = this.#bindings.prune(beforeMs);
-    return this.#prune.run(beforeMs).changes === PRUNE_ROWS || hasOldBindings;
+    const hasOldRows = this.#prune.run(beforeMs).changes === PRUNE_ROWS;
+    return this.#pruneTasks.run(beforeMs).changes === PRUNE_ROWS || hasOldRows || hasOldBindings;
   }
 
   close(): void {

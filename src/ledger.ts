@@ -18,7 +18,10 @@ import { GatewayError } from "./errors.ts";
 import { appendIssued, issuedIn, type Issued, type IssuedPage } from "./ledger-bindings.ts";
 import type { AttemptQuery, AttemptsPage, Spend, SpendQuery } from "./ledger-query.ts";
 import { appendPostponed, postponedIn, type Postponed } from "./ledger-postponed.ts";
-import { appendReservation, appendSettlement, BIND, FORGET, KEEP, POSTPONE } from "./ledger-schema.ts";
+import { PromptPaths, type RecordedPrompt } from "./ledger-prompts.ts";
+import { appendReservation, appendSettlement, BIND, FORGET, KEEP, POSTPONE, PROMPT, TASK } from "./ledger-schema.ts";
+import { appendTask, type TaskRecord } from "./ledger-tasks.ts";
+import type { AnswerTo, TaskQuestion } from "./ledger-task-query.ts";
 import { startLedgerThread, type LedgerThread } from "./ledger-thread.ts";
 import type { Log } from "./log.ts";
 import type { PicoUsd, Usage } from "./usage.ts";
@@ -62,6 +65,10 @@ export interface Reservation {
   readonly startedAtMs: number;
   /** Estimated cost if everything goes as expected; `undefined` when unpriced. */
   readonly estimate: PicoUsd | undefined;
+  /** Whose call it is (`Caller.tenant`). */
+  readonly tenant?: string;
+  /** What the call, and from its settlement on its answer, show of how the task goes: words of `tasks/signals.ts`. */
+  readonly signals?: readonly string[];
 }
 
 /** The finished row. */
@@ -124,9 +131,10 @@ export interface Ledger {
   /**
    * Opens the attempt's row. Repeating it changes nothing.
    *
+   * @param prompt With a call's first attempt: of its prompt, what it has in common with others is written down, and nothing that it says.
    * @throws GatewayError `ledger-unavailable` when the queue is full or the file cannot be written (unless told to serve).
    */
-  reserve(reservation: Reservation): void;
+  reserve(reservation: Reservation, prompt?: RecordedPrompt): void;
   /**
    * Finishes the attempt's row, or writes the whole of one that was never reserved. The first settlement counts: a second one
    * reaches neither the row nor the sinks. Sinks are called before it returns. Never throws.
@@ -140,6 +148,10 @@ export interface Ledger {
   remember(issued: Issued): boolean;
   /** Keeps what is to be known again after a restart, in the place of what had the name before. Never throws. */
   keep(name: string, value: string): void;
+  /** Writes down a task, in the place of what its row said. Never throws. @returns false where there is no room now. */
+  keepTask(task: TaskRecord): boolean;
+  /** Sees everything written before. */
+  tasks<Question extends TaskQuestion>(question: Question): Promise<AnswerTo<Question>>;
   kept(name: string): Promise<string | undefined>;
   /** Tells every binding that is written down, oldest first, some at a time. */
   recall(tell: (issued: readonly Issued[]) => void): Promise<void>;
@@ -203,6 +215,7 @@ class ThreadLedger implements Ledger {
   readonly #open = new Set<string>();
   /** Open on purpose, by the attempt: their keys. Of those there are never many. */
   readonly #postponed = new Map<string, string>();
+  readonly #paths = new PromptPaths();
   /** Two generations, each of half the bound: dropping the older one at once is cheaper than dropping one by one. */
   #settled = new Set<string>();
   #settledBefore = new Set<string>();
@@ -236,7 +249,7 @@ class ThreadLedger implements Ledger {
     return this.#counts.lostRows;
   }
 
-  reserve(reservation: Reservation): void {
+  reserve(reservation: Reservation, prompt?: RecordedPrompt): void {
     const { attempt } = reservation;
     if (this.#open.has(attempt) || this.#isSettled(attempt)) return;
     if (!this.isAvailable) {
@@ -246,6 +259,7 @@ class ThreadLedger implements Ledger {
     }
     this.#open.add(attempt);
     appendReservation(this.#thread.cells, reservation);
+    if (prompt !== undefined) this.#paths.append(this.#thread.cells, PROMPT, attempt, prompt);
     this.#thread.added();
   }
 
@@ -297,6 +311,17 @@ class ThreadLedger implements Ledger {
     if (!this.#hasRoom()) return;
     this.#thread.cells.push(KEEP, name, value);
     this.#thread.added();
+  }
+
+  keepTask(task: TaskRecord): boolean {
+    if (this.#thread.unwritten + this.#open.size >= this.#queueMax / 2) return false;
+    appendTask(this.#thread.cells, TASK, task);
+    this.#thread.added();
+    return true;
+  }
+
+  tasks<Question extends TaskQuestion>(question: Question): Promise<AnswerTo<Question>> {
+    return this.#thread.tasks(question);
   }
 
   kept(name: string): Promise<string | undefined> {

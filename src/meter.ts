@@ -3,13 +3,15 @@
  * the answer ends: complete, canceled or failed. One that goes on in the background is left open (`background.ts`).
  */
 import type { PlacedPrompt } from "./cache/placer.ts";
-import type { ChatEvent, FinishReason, Loss } from "./chat.ts";
+import type { CacheFacts } from "./cache-headers.ts";
+import type { CacheDiagnosis, ChatEvent, FinishReason, Loss } from "./chat.ts";
 import type { Bindings } from "./binding.ts";
 import type { Leaning } from "./bound.ts";
 import type { ErrorKindName } from "./errors.ts";
 import type { CostBasis, LedgerEntry, Outcome, Reservation, UsageBasis } from "./ledger.ts";
 import type { Visit } from "./replicas.ts";
 import type { Candidate } from "./target.ts";
+import type { AnswerCheck } from "./tasks/answer-check.ts";
 import { isTruncated, PROMPT_TRUNCATED } from "./truncation.ts";
 import {
   cacheSaving,
@@ -31,6 +33,8 @@ export interface MeterOptions {
   readonly visit: Pick<Visit, "cacheRead" | "tellsRead">;
   readonly placed: PlacedPrompt;
   readonly heldMs: number;
+  /** Of all its attempts up to this one, for the client. */
+  readonly heldInAllMs: number;
   readonly bindings: Bindings;
   /** Whose call it is (`Caller.tenant`). */
   readonly tenant: string;
@@ -38,11 +42,17 @@ export interface MeterOptions {
   readonly leansOn: readonly Leaning[];
   /** Whether the provider keeps its answer, so that it can be gone on from by its id. */
   readonly keepsAnswer: boolean;
+  /** Judges the answer, where what was asked for can be judged. */
+  readonly check: AnswerCheck | undefined;
+  /** Told what the answer is kept by. */
+  readonly kept: (id: string) => void;
   /** Losses of the request; the encoder adds its own to the same list while the answer runs. */
   readonly losses: readonly Loss[];
   /** A lower count of the prompt means that the server cut it; `undefined`: it would have said so. */
   readonly certainPromptTokens: number | undefined;
   readonly overheadMs: number;
+  /** Told the answer's id, where the provider compares the prompts of its answers. */
+  readonly answered?: (id: string) => void;
   readonly settle: (entry: LedgerEntry) => void;
   /** In place of `settle`, where the answer of this id goes on by itself: what it cost is told later. */
   readonly postpone: (id: string, entry: LedgerEntry) => void;
@@ -67,11 +77,25 @@ export interface Failure {
   readonly mayBill: boolean;
 }
 
+/** What was used, and at which usage it is priced; nothing: it is not billed. */
+interface Bill {
+  readonly usage: Usage;
+  readonly usageBasis: UsageBasis;
+  readonly billed: Usage | undefined;
+  readonly basis: CostBasis;
+}
+
+const NO_BILL: Bill = { usage: UNKNOWN_USAGE, usageBasis: "unknown", billed: undefined, basis: "not-billed" };
+
 export class Meter {
   readonly #options: MeterOptions;
   #usage: Usage = UNKNOWN_USAGE;
+  /** As it was told to the client before the row was settled. */
+  #bill: Bill | undefined;
   /** How it was served, where the price that we know is not the price of that. */
   #tier: string | undefined;
+  /** What the provider said of the prompt's cache. */
+  #diagnosis: CacheDiagnosis | undefined;
   #firstEventAtMs: number | undefined;
   #finish: FinishReason | undefined;
   #entry: LedgerEntry | undefined;
@@ -110,10 +134,27 @@ export class Meter {
     return promptTokens(this.#usage);
   }
 
-  /** What is known of the prompt's cache by now. */
-  get caching(): { readonly entry: LedgerEntry | undefined; readonly predictedRead: number; readonly heldMs: number } {
-    const { placed, heldMs } = this.#options;
-    return { entry: this.#entry, predictedRead: placed.predictedRead, heldMs };
+  /**
+   * What is known of the prompt's cache by now.
+   *
+   * @param ahead Events that have come, and are yet to be observed.
+   */
+  caching(ahead: readonly ChatEvent[] = []): CacheFacts {
+    const { placed, heldInAllMs } = this.#options;
+    let [usage, tier] = [this.#bill?.usage ?? this.#usage, this.#tier];
+    for (const event of ahead) {
+      if (event.type === "error") break;
+      if (event.type !== "usage") continue;
+      usage = laterUsage(usage, plausible(event.usage));
+      tier = event.tier ?? tier;
+    }
+    const saved = tier === undefined ? this.#saved({ ...usage, output: usage.output ?? 0 }) : undefined;
+    return { usage, saved, predictedRead: placed.predictedRead, heldMs: heldInAllMs };
+  }
+
+  /** The answer's first bytes are with the client: what was not to delay them is done now. */
+  explain(): void {
+    this.#options.placed.explain();
   }
 
   /** The settled row; `undefined` while the answer runs. */
@@ -123,10 +164,12 @@ export class Meter {
 
   observe(event: ChatEvent): void {
     this.#firstEventAtMs ??= this.#options.now();
+    this.#options.check?.event(event);
     switch (event.type) {
       case "usage":
         this.#usage = laterUsage(this.#usage, plausible(event.usage));
         this.#tier = event.tier ?? this.#tier;
+        this.#diagnosis = event.diagnosis ?? this.#diagnosis;
         return;
       case "finish":
         if (event.state === "under-way" && this.#background !== undefined) return;
@@ -157,6 +200,7 @@ export class Meter {
         return;
       case "start":
         this.#learnLeanings();
+        if (event.id !== undefined) this.#options.answered?.(event.id);
         if (this.#options.keepsAnswer && event.id !== undefined) {
           this.#learnKept(event.id);
           if (event.inBackground === true) this.#background = event.id;
@@ -176,6 +220,11 @@ export class Meter {
     if (id !== "" && this.#calls <= CALLS_MAX) bindings.learnCall(id, candidate.target, tenant);
   }
 
+  /** What is passed on unread. */
+  passes(bytes: Uint8Array): void {
+    this.#options.check?.bytes(bytes);
+  }
+
   /** A frame of output that was passed on unread. */
   weigh(bytes: number): void {
     this.#firstEventAtMs ??= this.#options.now();
@@ -184,27 +233,18 @@ export class Meter {
     this.#frameBytesMin = Math.min(this.#frameBytesMin, bytes);
   }
 
+  /**
+   * What the answer will be billed once it is complete, when nothing more is to come of it: for those who tell the client before its
+   * row is settled. @returns `undefined`: it goes on in the background, and nobody knows yet.
+   */
+  bill(): { readonly cost: PicoUsd | undefined } | undefined {
+    if (this.#goesOn) return undefined;
+    this.#bill ??= this.#completeBill();
+    return this.#price(this.#bill);
+  }
+
   complete(): void {
-    const usage = this.#said();
-    const known = isCounted(usage);
-    const split = known ? this.#split(usage) : undefined;
-    if (split !== undefined) {
-      // Where the price has no rate for reads, the whole prompt at the full one is what it may cost.
-      const { price } = this.#options.candidate.target;
-      const billed = price === undefined || costOf(split, price) !== undefined ? split : usage;
-      this.#settle("complete", 200, undefined, split, "estimated", billed, "estimated");
-      return;
-    }
-    const billed = known ? usage : this.#estimated(usage);
-    this.#settle(
-      "complete",
-      200,
-      undefined,
-      usage,
-      known ? "reported" : "unknown",
-      billed,
-      known && this.#knowsRates(usage) ? "reported" : "estimated",
-    );
+    this.#settle("complete", 200, undefined, this.#bill ?? this.#completeBill());
   }
 
   /**
@@ -214,7 +254,7 @@ export class Meter {
    */
   canceled(mayBill = true): void {
     if (!mayBill) {
-      this.#settle("canceled", 499, "canceled", UNKNOWN_USAGE, "unknown", undefined, "not-billed");
+      this.#settle("canceled", 499, "canceled", NO_BILL);
       return;
     }
     if (this.#finish !== undefined && isCounted(this.#usage)) {
@@ -222,40 +262,53 @@ export class Meter {
       return;
     }
     const usage = this.#estimated(this.#said());
-    this.#settle("canceled", 499, "canceled", usage, "estimated", usage, "estimated");
+    this.#settle("canceled", 499, "canceled", { usage, usageBasis: "estimated", billed: usage, basis: "estimated" });
   }
 
   failed(failure: Failure): void {
     if (!failure.mayBill) {
-      this.#settle("failed", failure.status, failure.kind, UNKNOWN_USAGE, "unknown", undefined, "not-billed");
+      this.#settle("failed", failure.status, failure.kind, NO_BILL);
       return;
     }
     const said = this.#said();
     // It broke after it had told its bill: nothing is left to be guessed.
-    const basis = this.#finish !== undefined && isCounted(said) ? "reported" : "estimated";
-    const usage = basis === "reported" ? said : this.#estimated(said);
-    const costBasis = this.#knowsRates(usage) ? basis : "estimated";
-    this.#settle("failed", failure.status, failure.kind, usage, basis, usage, costBasis);
+    const usageBasis = this.#finish !== undefined && isCounted(said) ? "reported" : "estimated";
+    const usage = usageBasis === "reported" ? said : this.#estimated(said);
+    const basis = this.#knowsRates(usage) ? usageBasis : "estimated";
+    this.#settle("failed", failure.status, failure.kind, { usage, usageBasis, billed: usage, basis });
   }
 
-  #settle(
-    outcome: Outcome,
-    status: number,
-    errorKind: string | undefined,
-    usage: Usage,
-    usageBasis: UsageBasis,
-    billed: Usage | undefined,
-    basis: CostBasis,
-  ): void {
+  #completeBill(): Bill {
+    const usage = this.#said();
+    const known = isCounted(usage);
+    const split = known ? this.#split(usage) : undefined;
+    if (split !== undefined) {
+      // Where the price has no rate for reads, the whole prompt at the full one is what it may cost.
+      const { price } = this.#options.candidate.target;
+      const billed = price === undefined || costOf(split, price) !== undefined ? split : usage;
+      return { usage: split, usageBasis: "estimated", billed, basis: "estimated" };
+    }
+    return {
+      usage,
+      usageBasis: known ? "reported" : "unknown",
+      billed: known ? usage : this.#estimated(usage),
+      basis: known && this.#knowsRates(usage) ? "reported" : "estimated",
+    };
+  }
+
+  #settle(outcome: Outcome, status: number, errorKind: string | undefined, bill: Bill): void {
     if (this.#entry !== undefined || this.#isPostponed) return;
     const { reservation, losses, overheadMs, placed, heldMs, now } = this.#options;
-    const { cost, costBasis } = this.#price(billed, basis);
+    const { usage, usageBasis } = bill;
+    const { cost, costBasis } = this.#price(bill);
     const nowMs = now();
     if (this.#firstEventAtMs === undefined) placed.failed();
     // Of a prompt that was cut, what is in the cache is not known.
-    else placed.settled(usageBasis === "reported" && !this.isTruncated ? usage : undefined, nowMs);
+    else placed.settled(usageBasis === "reported" && !this.isTruncated ? usage : undefined, nowMs, this.#diagnosis);
+    const shown = outcome === "complete" ? (this.#options.check?.signals() ?? []) : [];
     const entry: LedgerEntry = {
       ...reservation,
+      signals: [...(reservation.signals ?? []), ...shown],
       outcome,
       status,
       errorKind,
@@ -274,7 +327,7 @@ export class Meter {
       heldMs: heldMs === 0 ? undefined : heldMs,
       losses: this.isTruncated ? [...losses, { field: PROMPT_TRUNCATED, path: "messages" }] : [...losses],
     };
-    if (this.#background !== undefined && this.#finish === undefined) {
+    if (this.#background !== undefined && this.#goesOn) {
       this.#isPostponed = true;
       this.#options.postpone(this.#background, entry);
       return;
@@ -283,7 +336,12 @@ export class Meter {
     this.#options.settle(entry);
   }
 
-  #price(billed: Usage | undefined, basis: CostBasis): { cost: PicoUsd | undefined; costBasis: CostBasis } {
+  /** Whether its provider works on it after it has been told, so that its bill is yet to come. */
+  get #goesOn(): boolean {
+    return this.#background !== undefined && this.#finish === undefined;
+  }
+
+  #price({ billed, basis }: Pick<Bill, "billed" | "basis">): { cost: PicoUsd | undefined; costBasis: CostBasis } {
     if (billed === undefined) return { cost: 0n, costBasis: "not-billed" };
     const { price } = this.#options.candidate.target;
     const cost = price === undefined || this.#tier !== undefined ? undefined : costOf(billed, price);
@@ -343,8 +401,9 @@ export class Meter {
   }
 
   #learnKept(id: string): void {
-    const { bindings, candidate, tenant } = this.#options;
+    const { bindings, candidate, tenant, kept } = this.#options;
     bindings.learnKept(id, candidate.target, tenant);
+    kept(id);
   }
 
   #learn(signature: string): void {

@@ -8,6 +8,8 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { BreakerState } from "./breaker.ts";
 import type { CostBasis, Ledger, LedgerEntry } from "./ledger.ts";
+import type { EndedTask } from "./tasks/ended-task.ts";
+import { taskMetrics } from "./tasks/task-metrics.ts";
 import { promptTokens, usdNumber, type PicoUsd, type Usage } from "./usage.ts";
 
 export interface MetricsOptions {
@@ -15,6 +17,8 @@ export interface MetricsOptions {
   readonly process?: boolean;
   /** Different models that get labels of their own. */
   readonly modelsMax?: number;
+  /** What a class of tasks is called; absent: by its id. */
+  readonly classNameOf?: (className: string) => string | undefined;
 }
 
 /** One of several replicas, by its place in the config. */
@@ -27,12 +31,18 @@ export interface ReplicaState {
 export interface Metrics {
   /** Counts one settled attempt: a ledger sink. */
   readonly observe: (entry: LedgerEntry) => void;
+  /** A task that has ended. */
+  readonly taskEnded: (task: EndedTask) => void;
   /** One answered call, at the front door. */
   request(dialect: string, status: number, durationSeconds: number, overheadMs: number | undefined): void;
   /** A call of nobody known, refused without a row of its own. */
   rejectionUnrecorded(): void;
+  /** What a call's cache did could not be told, by a fault of ours. */
+  explanationFailed(): void;
   /** Calls being served now. */
   inFlight(calls: number): void;
+  /** Lines of a system text that were moved to its prompt's end. */
+  linesMoved(rule: string, lines: number): void;
   streamOpened(): void;
   streamClosed(): void;
   setBreaker(target: string, state: BreakerState): void;
@@ -129,24 +139,39 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     help: "Calls refused before their caller was known, beyond those that get a ledger row.",
     registers: [registry],
   });
+  const unexplained = new Counter({
+    name: "sluice_cache_explanations_failed_total",
+    help: "Calls of which it could not be told what their cache did, by a fault of the gateway's; the log has the first.",
+    registers: [registry],
+  });
+  const moved = new Counter({
+    name: "sluice_cache_moved_lines_total",
+    help: "Lines of system texts that were moved to the end of their prompts, by rule.",
+    labelNames: ["rule"],
+    registers: [registry],
+  });
   const inFlight = new Gauge({ name: "sluice_requests_in_flight", help: "Calls being served.", registers: [registry] });
   const streams = new Gauge({
     name: "sluice_open_streams",
     help: "Streamed answers being written.",
     registers: [registry],
   });
+  const taskEnded = taskMetrics(registry, options.classNameOf ?? (() => undefined));
   const setBreaker = breakerMetric(registry);
   const watchLedger = ledgerMetrics(registry);
   const watchReplicas = replicaMetric(registry);
   return {
     observe,
+    taskEnded,
     request(dialect, status, durationSeconds, overheadMs) {
       requests.inc({ dialect, status: status >= 100 && status <= 599 ? String(status) : OTHER });
       requestDuration.observe({ dialect }, Math.max(0, durationSeconds));
       if (overheadMs !== undefined) overhead.observe({ dialect }, Math.max(0, overheadMs) / 1000);
     },
     rejectionUnrecorded: () => unrecorded.inc(),
+    explanationFailed: () => unexplained.inc(),
     inFlight: (calls) => inFlight.set(calls),
+    linesMoved: (rule, lines) => moved.inc({ rule }, lines),
     streamOpened: () => streams.inc(),
     streamClosed: () => streams.dec(),
     setBreaker,

@@ -28,6 +28,11 @@ export interface CallFacts {
   readonly cacheSalt: string | undefined;
   /** How large a window to ask for, in the model's tokens, where each call says it; `undefined`: as the server has it. */
   readonly contextTokens: number | undefined;
+  /**
+   * The id of the answer to the prompt that this one goes on from, for a provider that tells what has changed since; `null`: there is
+   * none. Absent: it is not to be asked.
+   */
+  readonly previousAnswer?: string | null | undefined;
 }
 
 /** Counters of a Prometheus text, by their names without `_total`. */

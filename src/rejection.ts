@@ -3,7 +3,7 @@
  */
 import type { DialectName } from "./chat.ts";
 import type { GatewayError } from "./errors.ts";
-import type { Asked } from "./exchange.ts";
+import type { Asked, Caller } from "./exchange.ts";
 import type { LedgerEntry } from "./ledger.ts";
 import type { Task } from "./task.ts";
 import { UNKNOWN_USAGE } from "./usage.ts";
@@ -12,7 +12,7 @@ export interface Rejection {
   readonly id: string;
   readonly error: GatewayError;
   readonly dialect: DialectName;
-  readonly caller: string | undefined;
+  readonly caller: Caller;
   /** As far as the call came. */
   readonly exchange: Asked | undefined;
   readonly task: Task | undefined;
@@ -28,7 +28,8 @@ export function rejectedEntry(rejection: Rejection): LedgerEntry {
     exchange: id,
     task: task?.id ?? id,
     taskClass: task?.className,
-    caller: rejection.caller,
+    caller: rejection.caller.name,
+    tenant: rejection.caller.tenant,
     clientDialect: rejection.dialect,
     requestedModel: exchange?.request.model ?? "",
     stream: exchange?.request.stream ?? false,

@@ -49,8 +49,7 @@ export function relayWhole(
     meter.canceled();
     return;
   }
-  meter.complete();
-  const cost = meter.entry?.cost;
+  const cost = meter.bill()?.cost;
   const type =
     outgoing.lane === "same" ? String(first.answer.headers["content-type"] ?? "application/json") : "application/json";
   client.reply.start(
@@ -62,6 +61,8 @@ export function relayWhole(
     }),
   );
   client.reply.end(body);
+  // Behind it: what is found out for the row would have kept the client waiting.
+  meter.complete();
 }
 
 /**
@@ -105,7 +106,7 @@ class StreamRelay {
   }
 
   run(headers: (extra: ReplyHeaders) => ReplyHeaders): void {
-    const { reader, pieces, body, answer, outgoing } = this.#first;
+    const { reader, pieces, body, answer, outgoing, meter } = this.#first;
     if (this.#client.gone) return this.#leave();
     this.#client.onGone(() => this.#leave());
     this.#client.reply.onDrain(() => body.resume());
@@ -119,6 +120,7 @@ class StreamRelay {
     );
     this.#guarded(() => this.#pieces(pieces));
     if (this.#over) return;
+    meter.explain();
     reader.run({
       pieces: (more) => this.#guarded(() => this.#pieces(more)),
       end: () => {
@@ -143,22 +145,29 @@ class StreamRelay {
   #pieces(pieces: readonly Piece[]): void {
     if (this.#over) return;
     const out: (Uint8Array | string)[] = [];
+    let isDone = false;
     for (const piece of pieces) {
       const isBroken = piece.events.some((event) => event.type === "error");
       if (this.#encoder === undefined && !isBroken) {
         if (piece.bytes !== undefined && !(piece.usageOnly && this.#first.outgoing.hidesUsage)) out.push(piece.bytes);
+        if (piece.bytes !== undefined) this.#first.meter.passes(piece.bytes);
         if (piece.isDelta && piece.bytes !== undefined)
           this.#first.meter.weigh(piece.bytes.length - (piece.paddingBytes ?? 0));
       }
       if (piece.callId !== undefined) this.#first.meter.calls(piece.callId);
       // What stands before an error in the same piece was said, and is billed, as if it had come in a piece of its own.
       for (const event of piece.events) {
-        if (event.type === "error") return this.#fail(out, piece, event);
+        if (event.type === "error") {
+          if (isDone) this.#first.meter.complete();
+          return this.#fail(out, piece, event);
+        }
         if (this.#encoder !== undefined) out.push(this.#encoder.push(event));
-        this.#first.meter.observe(event);
+        if (event.type === "done") isDone = true;
+        else if (!isDone) this.#first.meter.observe(event);
       }
     }
     this.#write(out);
+    if (isDone) this.#first.meter.complete();
     if (this.#first.meter.entry !== undefined) this.#said();
   }
 

@@ -13,7 +13,11 @@ export interface Reply {
   readonly started: boolean;
   /** Status and headers, exactly once. */
   start(status: number, headers: ReplyHeaders): void;
-  /** @returns false when the client reads slower than we write: wait for `onDrain`. */
+  /**
+   * The first bytes are on their way when it returns: what is done behind them keeps nobody waiting.
+   *
+   * @returns false when the client reads slower than we write: wait for `onDrain`.
+   */
   write(bytes: Uint8Array | string): boolean;
   /** The answer is complete. */
   end(bytes?: Uint8Array | string): void;
@@ -43,6 +47,7 @@ export function nodeReply(response: ServerResponse): Reply {
 class NodeReply implements Reply {
   readonly #response: ServerResponse;
   #started = false;
+  #hasWritten = false;
 
   constructor(response: ServerResponse) {
     this.#response = response;
@@ -58,7 +63,14 @@ class NodeReply implements Reply {
   }
 
   write(bytes: Uint8Array | string): boolean {
-    return this.#response.destroyed ? true : this.#response.write(bytes);
+    const response = this.#response;
+    if (response.destroyed) return true;
+    const isTaken = response.write(bytes);
+    if (this.#hasWritten) return isTaken;
+    this.#hasWritten = true;
+    // Node corks its socket with a turn's first write, until the turn's end.
+    response.socket?.uncork();
+    return isTaken;
   }
 
   end(bytes?: Uint8Array | string): void {

@@ -3,94 +3,101 @@
  * languages, within 15 % for hashes and digits (fitted on 250 pieces of such text). One pass, so that no input can make it slow:
  * real tokenizers take seconds for a long run of one letter.
  */
-import type { ChatRequest, JsonValue, MediaSource, Message, Part, Tool } from "./chat.ts";
+import type { ChatRequest, JsonObject, JsonValue, MediaSource, Message, Part, Tool } from "./chat.ts";
+import {
+  CJK_BYTE,
+  forgetTexts,
+  OTHER_BYTE,
+  TEXT_BYTES_AFTER,
+  TEXT_BYTES_MAX,
+  TEXT_TWO_BYTES,
+  textBytes,
+} from "./text-bytes.ts";
 
 /**
  * Estimated tokens of a text, never more than it has characters. Linear in its length; of a long one every other stretch is read
  * and counts twice.
  */
 export function estimateTokens(text: string): number {
-  return Math.min(text.length, Math.ceil(hundredthsIn(text) / 100));
+  return Math.min(text.length, Math.ceil(hundredthsIn(text, IN_TEXT) / 100));
 }
 
-function hundredthsIn(text: string): number {
-  if (text.length <= SHORT) return hundredthsOfShort(text);
-  if (text.length <= SAMPLED_FROM) return hundredthsOf(text);
+/** As JSON text, of which every name and value stands between quotes: what a schema costs is in these as much as in its words. */
+export function estimateJsonTokens(text: string): number {
+  return Math.ceil(hundredthsIn(text, IN_JSON) / 100);
+}
+
+function hundredthsIn(text: string, between: number): number {
+  const { length } = text;
+  if (length <= SAMPLED_FROM) return hundredthsOf(textBytes(text).at, length, between);
+  const whole = length <= TEXT_BYTES_MAX ? textBytes(text) : undefined;
   let hundredths = 0;
-  for (let start = 0; start < text.length; start += 2 * STRETCH) {
-    const end = Math.min(start + STRETCH, text.length);
-    const stands = Math.min(start + 2 * STRETCH, text.length) - start;
-    hundredths += (hundredthsOf(text.slice(start, end)) * stands) / (end - start);
+  for (let start = 0; start < length; start += 2 * STRETCH) {
+    const read = Math.min(STRETCH, length - start);
+    const stands = Math.min(2 * STRETCH, length - start);
+    const at = whole === undefined ? textBytes(text.slice(start, start + read)).at : whole.at + start;
+    hundredths += (hundredthsOf(at, read, between) * stands) / read;
   }
   return hundredths;
 }
 
-/** Up to here writing a text out as bytes costs more than it saves. */
-const SHORT = 64;
-const SAMPLED_FROM = 8_192;
+const SAMPLED_FROM = 4_096;
 const STRETCH = 512;
-
-function hundredthsOfShort(text: string): number {
-  let hundredths = 0;
-  let state = BETWEEN;
-  for (let index = 0; index < text.length; index += 1) {
-    const step = STEPS[state + kindOf(text.charCodeAt(index))]!;
-    hundredths += step & COST_BITS;
-    state = step >> COST_WIDTH;
-  }
-  return hundredths;
-}
-
-const ENCODER = new TextEncoder();
-/** Where a text's bytes stand while they are counted. */
-const BYTES = new Uint8Array(3 * SAMPLED_FROM);
+/** Of this module's own: what is imported is asked for anew at each step. */
+const TWO_BYTES = TEXT_TWO_BYTES;
+/** What it is read by at once: two bytes for each of the four places. */
+const STRIDE = TEXT_BYTES_AFTER;
+const STRIDE_BITS = 3;
 
 /**
- * Four places of the text at once: each character waits for the state that the one before it left, and a processor has nothing
- * else to do meanwhile. A third of the time of one after the other, and the same count.
+ * Two bytes a step, and four places of the text at once: each step waits for the state that the one before it left, and a processor has
+ * nothing else to do meanwhile. A sixth of the time of one byte after the other, and the same count.
  */
-function hundredthsOf(text: string): number {
-  const length = ENCODER.encodeInto(text, BYTES).written;
-  const quarter = length >> 2;
-  const second = quarter;
+function hundredthsOf(start: number, length: number, between: number): number {
+  const first = start >> 1;
+  if (length <= SHORT) return hundredthsOfShort(first, length, between);
+  const quarter = (length + STRIDE - 1) >> STRIDE_BITS;
+  const second = first + quarter;
   const third = second + quarter;
   const fourth = third + quarter;
   let hundredths = 0;
-  let state1 = BETWEEN;
-  let state2 = stateAt(second);
-  let state3 = stateAt(third);
-  let state4 = stateAt(fourth);
+  let step1 = between;
+  let step2 = stateAt(second, between);
+  let step3 = stateAt(third, between);
+  let step4 = stateAt(fourth, between);
   for (let index = 0; index < quarter; index += 1) {
-    const step1 = STEPS[state1 + BYTE_KINDS[BYTES[index]!]!]!;
-    const step2 = STEPS[state2 + BYTE_KINDS[BYTES[second + index]!]!]!;
-    const step3 = STEPS[state3 + BYTE_KINDS[BYTES[third + index]!]!]!;
-    const step4 = STEPS[state4 + BYTE_KINDS[BYTES[fourth + index]!]!]!;
-    hundredths += (step1 & COST_BITS) + (step2 & COST_BITS) + (step3 & COST_BITS) + (step4 & COST_BITS);
-    state1 = step1 >> COST_WIDTH;
-    state2 = step2 >> COST_WIDTH;
-    state3 = step3 >> COST_WIDTH;
-    state4 = step4 >> COST_WIDTH;
-  }
-  for (let index = fourth + quarter; index < length; index += 1) {
-    const step = STEPS[state4 + BYTE_KINDS[BYTES[index]!]!]!;
-    hundredths += step & COST_BITS;
-    state4 = step >> COST_WIDTH;
+    step1 = STEPS[(step1 + PAIR_KINDS[TWO_BYTES[first + index]!]!) & STATE_BITS]!;
+    step2 = STEPS[(step2 + PAIR_KINDS[TWO_BYTES[second + index]!]!) & STATE_BITS]!;
+    step3 = STEPS[(step3 + PAIR_KINDS[TWO_BYTES[third + index]!]!) & STATE_BITS]!;
+    step4 = STEPS[(step4 + PAIR_KINDS[TWO_BYTES[fourth + index]!]!) & STATE_BITS]!;
+    hundredths += (step1 >>> STATE_WIDTH) + (step2 >>> STATE_WIDTH) + (step3 >>> STATE_WIDTH) + (step4 >>> STATE_WIDTH);
   }
   return hundredths;
 }
 
-/** What the bytes before leave. No state remembers more of them than a long run of letters has. */
-function stateAt(start: number): number {
-  let state = BETWEEN;
-  for (let index = Math.max(0, start - LETTERS_MAX - 1); index < start; index += 1) {
-    state = STEPS[state + BYTE_KINDS[BYTES[index]!]!]! >> COST_WIDTH;
+/** Up to here four places cost more than they save. */
+const SHORT = 64;
+
+function hundredthsOfShort(first: number, length: number, between: number): number {
+  let hundredths = 0;
+  let step = between;
+  for (let index = 0; 2 * index < length; index += 1) {
+    step = STEPS[(step + PAIR_KINDS[TWO_BYTES[first + index]!]!) & STATE_BITS]!;
+    hundredths += step >>> STATE_WIDTH;
   }
-  return state;
+  return hundredths;
 }
 
-function kindOf(code: number): number {
-  if (code < 128) return BYTE_KINDS[code]!;
-  return code < FIRST_CJK ? OTHER : CJK;
+/** In steps: no state remembers more of what was before than a long run of letters has. It is less than a quarter of any text. */
+const LOOKED_BACK = 7;
+
+/** What the bytes before leave. */
+function stateAt(start: number, between: number): number {
+  let state = between;
+  for (let index = start - LOOKED_BACK; index < start; index += 1) {
+    state = STEPS[(state + PAIR_KINDS[TWO_BYTES[index]!]!) & STATE_BITS]! & STATE_BITS;
+  }
+  return state;
 }
 
 const LOWER = 0;
@@ -101,25 +108,24 @@ const LINE = 4;
 const MARK = 5;
 const CJK = 6;
 const OTHER = 7;
-/** A character of two UTF-16 units, which is as much as two of CJK. */
-const PAIR = 8;
+const QUOTE = 8;
 const KINDS = 9;
-/** Han, kana, hangul and what lies above them. */
-const FIRST_CJK = 0x2e80;
 
-/** By byte of UTF-8, whose first one tells of which kind a character is. */
-const BYTE_KINDS: Uint8Array = Uint8Array.from({ length: 256 }, (_, byte) => {
+function kindOf(byte: number): number {
   if (byte >= 97 && byte <= 122) return LOWER;
   if (byte >= 65 && byte <= 90) return UPPER;
   if (byte >= 48 && byte <= 57) return DIGIT;
+  if (byte === CJK_BYTE) return CJK;
+  if (byte === OTHER_BYTE || byte >= 128) return OTHER;
   if (byte < 32) return LINE;
   if (byte === 32) return SPACE;
-  if (byte < 128) return MARK;
-  // The further bytes of a character: they cost nothing and change nothing, as a space after it would.
-  if (byte < 0xc0) return SPACE;
-  // U+3000 and what follows begins with E3.
-  if (byte < 0xe3) return OTHER;
-  return byte < 0xf0 ? CJK : PAIR;
+  return byte === 34 ? QUOTE : MARK;
+}
+
+/** By two bytes as they are read at once, the first one's kind times {@link KINDS} and the second one's. */
+const PAIR_KINDS: Uint8Array = Uint8Array.from({ length: 0x1_0000 }, (_, pair) => {
+  const [first = 0, second = 0] = new Uint8Array(Uint16Array.of(pair).buffer);
+  return kindOf(first) * KINDS + kindOf(second);
 });
 
 // What came before: nothing that goes on, a run of line ends or of marks, a run of digits or of letters and how long it is.
@@ -134,33 +140,70 @@ const LETTERS_MAX = 12;
 const IN_UPPER = IN_LOWER + LETTERS_MAX;
 const STATES = IN_UPPER + LETTERS_MAX;
 
-/** For each state and kind of character: the state that follows (times KINDS), and what the character costs in its low bits. */
-const STEPS: Uint32Array = new Uint32Array(STATES * KINDS);
-const COST_WIDTH = 8;
-const COST_BITS = 0xff;
-for (let state = 0; state < STATES; state += 1) {
+interface Step {
+  readonly cost: number;
+  readonly next: number;
+}
+
+/** What a character costs after what came before, and what comes before the next one then. */
+function stepOf(state: number, kind: number, quoteCost: number | undefined): Step {
   const isLower = state >= IN_LOWER && state < IN_UPPER;
   const isWord = state >= IN_LOWER;
   const letters = isWord ? ((state - IN_LOWER) % LETTERS_MAX) + 1 : 0;
   const more = Math.min(letters, LETTERS_MAX - 1);
-  const isLong = letters === LETTERS_MAX;
+  const letterCost = letters === LETTERS_MAX ? 30 : isWord ? 0 : 104;
   const digits = state >= IN_DIGITS && state < IN_LOWER ? state - IN_DIGITS + 1 : 0;
-  const set = (kind: number, cost: number, next: number): void => {
-    STEPS[state * KINDS + kind] = ((next * KINDS) << COST_WIDTH) | cost;
-  };
-  set(LOWER, isLong ? 30 : isWord ? 0 : 104, IN_LOWER + more);
-  // A new hump of a camelCase name is a new piece.
-  if (isLower) set(UPPER, 154, IN_UPPER);
-  else set(UPPER, isLong ? 30 : isWord ? 0 : 104, IN_UPPER + more);
-  // Three digits are one token; a first one costs more, as digits part what stands around them.
-  set(DIGIT, digits === 0 ? 173 : digits === DIGITS_MAX ? 33 : 0, IN_DIGITS + Math.min(digits, DIGITS_MAX - 1));
-  // A space belongs to the word that follows it.
-  set(SPACE, 0, BETWEEN);
-  set(LINE, state === IN_LINES ? 0 : 93, IN_LINES);
-  set(MARK, state === IN_MARKS ? 0 : 81, IN_MARKS);
-  set(CJK, 66, BETWEEN);
-  set(OTHER, 29, BETWEEN);
-  set(PAIR, 132, BETWEEN);
+  switch (kind) {
+    case LOWER:
+      return { cost: letterCost, next: IN_LOWER + more };
+    case UPPER:
+      // A new hump of a camelCase name is a new piece.
+      return isLower ? { cost: 154, next: IN_UPPER } : { cost: letterCost, next: IN_UPPER + more };
+    case DIGIT:
+      // Three digits are one token; a first one costs more, as digits part what stands around them.
+      return {
+        cost: digits === 0 ? 173 : digits === DIGITS_MAX ? 33 : 0,
+        next: IN_DIGITS + Math.min(digits, DIGITS_MAX - 1),
+      };
+    case LINE:
+      return { cost: state === IN_LINES ? 0 : 93, next: IN_LINES };
+    case QUOTE:
+    case MARK: {
+      const markCost = state === IN_MARKS ? 0 : 81;
+      return { cost: kind === QUOTE ? (quoteCost ?? markCost) : markCost, next: IN_MARKS };
+    }
+    case CJK:
+      return { cost: 66, next: BETWEEN };
+    case OTHER:
+      return { cost: 29, next: BETWEEN };
+    default:
+      // A space belongs to the word that follows it.
+      return { cost: 0, next: BETWEEN };
+  }
+}
+
+/** Text, and the same again for JSON text, where what goes on never leaves it. */
+const STATES_OF_BOTH = 2 * STATES;
+const PAIRS = KINDS * KINDS;
+const IN_TEXT = BETWEEN * PAIRS;
+const IN_JSON = STATES * PAIRS;
+/** In JSON text every name and value stands between two quotes. */
+const QUOTE_COST = 103;
+
+/** A state times the pairs of kinds; as many as there are indexes, so that none has to be checked. */
+const STATE_WIDTH = 13;
+const STATE_BITS = 2 ** STATE_WIDTH - 1;
+
+/** For each state and two characters: the state that follows (times {@link PAIRS}) in the low bits, and above them what both cost. */
+const STEPS: Uint32Array = new Uint32Array(STATE_BITS + 1);
+for (let state = 0; state < STATES_OF_BOTH; state += 1) {
+  const base = state < STATES ? 0 : STATES;
+  const quoteCost = state < STATES ? undefined : QUOTE_COST;
+  for (let kinds = 0; kinds < PAIRS; kinds += 1) {
+    const first = stepOf(state - base, Math.floor(kinds / KINDS), quoteCost);
+    const second = stepOf(first.next, kinds % KINDS, quoteCost);
+    STEPS[state * PAIRS + kinds] = ((base + second.next) * PAIRS) | ((first.cost + second.cost) << STATE_WIDTH);
+  }
 }
 
 /** A message's role and borders. */
@@ -183,6 +226,7 @@ export function estimatePromptTokens(request: ChatRequest): number {
   let tokens = 0;
   for (const message of request.messages) tokens += messageTokens(message);
   for (const tool of request.tools) tokens += toolTokens(tool);
+  forgetTexts();
   return promptTokensWith(tokens, request);
 }
 
@@ -226,12 +270,17 @@ function pagesOf(source: MediaSource): number {
   return source.type === "base64" ? Math.min(PAGES_MAX, Math.max(1, Math.ceil(source.data.length / PAGE_BASE64))) : 1;
 }
 
-export function toolTokens(tool: Tool): number {
+/** @param json The tool's parameters (of one that only its dialect knows, all of it) as JSON text, for who has written it already. */
+export function toolTokens(tool: Tool, json: string = toolJson(tool)): number {
   // Offered, but not part of the prompt until it is loaded.
   if (tool.type === "function" && tool.deferred === true) return 0;
-  if (tool.type === "opaque") return jsonTokens(tool.value);
-  const text = estimateTokens(tool.name) + estimateTokens(tool.description ?? "") + jsonTokens(tool.parameters ?? {});
+  if (tool.type === "opaque") return estimateJsonTokens(json);
+  const text = estimateTokens(tool.name) + estimateTokens(tool.description ?? "") + estimateJsonTokens(json);
   return MESSAGE_TOKENS + text * TOOL_FACTOR;
+}
+
+function toolJson(tool: Tool): string {
+  return JSON.stringify(tool.type === "opaque" ? tool.value : (tool.parameters ?? {}));
 }
 
 /** Longest text inside an opaque value that is read as prompt: longer ones are files. */
@@ -252,6 +301,6 @@ function jsonTokens(value: JsonValue | undefined): number {
     for (const item of value as readonly JsonValue[]) tokens += jsonTokens(item);
     return tokens;
   }
-  for (const [key, member] of Object.entries(value)) tokens += estimateTokens(key) + 1 + jsonTokens(member);
+  for (const key of Object.keys(value)) tokens += estimateTokens(key) + 1 + jsonTokens((value as JsonObject)[key]);
   return tokens;
 }

@@ -83,10 +83,11 @@ function clientBusts(file: string): readonly Bust[] {
   expect(all.length).toBeGreaterThan(0);
   return all.flatMap(({ headers, request }, at) => {
     const prefixes = readPrefixes(request, "tenant", "");
+    const task = identifyTask(request, headers, "tenant");
     const watch = memory.sent(
       {
         tenant: "tenant",
-        task: identifyTask(request, headers, "tenant").id,
+        task: task.session ?? task.id,
         taskClass: undefined,
         request,
         prefixes,

@@ -10,7 +10,7 @@ import { DigestPool, digestSpans } from "../src/cache/digests.ts";
 import { readPrefixes } from "../src/cache/prefixes.ts";
 import { cacheRules } from "../src/cache/rules.ts";
 import { spansOf } from "../src/cache/spans.ts";
-import type { ChatRequest, FunctionTool, Message } from "../src/chat.ts";
+import type { ChatRequest, JsonValue, FunctionTool, Message } from "../src/chat.ts";
 import { UNKNOWN_USAGE, type Rates, type Usage } from "../src/usage.ts";
 import { request, said } from "./made-target.ts";
 
@@ -551,6 +551,50 @@ describe("what the provider says itself comes first", () => {
     [{ type: "cache_miss", reason: "model_changed", cache_missed_tokens: 9 }, "gateway", "model"],
   ])("%j", (value, cause, span) => {
     expect(settledWith(next, readDiagnosis(value))).toMatchObject({ cause, span, lostTokens: 9 });
+  });
+
+  test("no more is lost than was not read, whatever it says", () => {
+    const whole = sentPrompt(next).prefixes.promptTokens;
+    expect(settledWith(next, missed("messages_changed", 1_000_000), whole - 5)).toMatchObject({ lostTokens: 5 });
+    expect(settledWith(next, missed("messages_changed", 1_000_000), whole)).toBeUndefined();
+  });
+
+  const judged = (other: ChatRequest, value: JsonValue, read = 0) => {
+    const memory = createBustMemory();
+    const sent = sentPrompt(first);
+    memory.sent(sent, AT).settled(billed(0, sent.prefixes.promptTokens));
+    const after = sentPrompt(other);
+    const watch = memory.sent(after, AT + 1);
+    const bust = watch.settled(billed(read, after.prefixes.promptTokens), readDiagnosis(value));
+    return [watch.agrees, bust?.verdict?.word, bust?.verdict?.ours];
+  };
+  const systemEdited = conversation({ messages: [said(`Other. ${SYSTEM}`, "system"), said("Hello there")] });
+  const reason = (type: string) => ({ cache_miss_reason: { type, cache_missed_input_tokens: 50 } });
+  test.each<[string, ChatRequest, JsonValue, readonly unknown[]]>([
+    ["the same piece", systemEdited, reason("system_changed"), [true, "system", undefined]],
+    [
+      "the same piece, by a word for all of the input",
+      systemEdited,
+      { type: "cache_miss", reason: "input_changed", cache_missed_tokens: 50 },
+      [true, "input", undefined],
+    ],
+    ["another piece", systemEdited, reason("tools_changed"), [false, "tools", "client system[0]"]],
+    ["a change that we do not see", next, reason("tools_changed"), [false, "tools", "provider tools[0].name"]],
+    ["a hit where we see a change", systemEdited, { type: "cache_hit" }, [false, undefined, undefined]],
+    ["nothing", systemEdited, null, [undefined, undefined, undefined]],
+  ])("whether we would have said so is told: %s", (_, other, value, expected) => {
+    expect(judged(other, value)).toEqual(expected);
+  });
+
+  test("where we have nothing to go by, we do not disagree", () => {
+    const only = sentPrompt(first);
+    const watch = createBustMemory().sent({ ...only, predictedRead: 0 }, AT);
+    const bust = watch.settled(billed(0, only.prefixes.promptTokens), missed("system_changed", 50));
+    expect([watch.agrees, bust?.lostTokens, bust?.verdict]).toEqual([
+      undefined,
+      50,
+      { word: "system", ours: undefined },
+    ]);
   });
 
   test("a hit that it confirms is no bust, and what it cannot tell leaves ours", () => {

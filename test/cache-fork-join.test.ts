@@ -1,7 +1,7 @@
 /** Siblings that arrive in any order, with leaders of every kind: over the real planner and placer, in time that a test passes. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { createForkJoin, HOLD_MS_MAX, Holding, type ForkJoin } from "../src/cache/fork-join.ts";
+import { createForkJoin, HOLD_MS_MAX, holdMs, Holding, type ForkJoin } from "../src/cache/fork-join.ts";
 import { createPlacer, type PlacedPrompt, type Placer, type Prompt } from "../src/cache/placer.ts";
 import { createPlanner } from "../src/cache/planner.ts";
 import { UNKNOWN_USAGE, type Usage } from "../src/usage.ts";
@@ -21,6 +21,8 @@ interface Call {
   /** Calls of a family begin with the same system text; those of a branch go on alike, too. */
   readonly family: number;
   readonly branch: number;
+  /** Whether its first event is heard. */
+  readonly isStreamed: boolean;
   readonly fate: "answers" | "fails" | "stalls";
   /** How long its prompt takes to be read, or until it fails, by what it should take. */
   readonly slowness: number;
@@ -32,14 +34,24 @@ const COMMON = {
   arriveMs: fc.nat(1_000),
   family: fc.nat(1),
   branch: fc.nat(2),
+  isStreamed: fc.boolean(),
   leavesMs: fc.option(fc.nat(3_000), { nil: undefined, freq: 5 }),
 };
 /** Whoever answers does so in the time that is expected; who fails, sooner. */
 const ORDERLY = fc.array(
   fc.oneof(
-    { weight: 3, arbitrary: fc.record({ ...COMMON, fate: fc.constant("answers" as const), slowness: fc.constant(1) }) },
+    {
+      weight: 3,
+      arbitrary: fc.record({
+        ...COMMON,
+        isStreamed: fc.constant(true),
+        fate: fc.constant("answers" as const),
+        slowness: fc.constant(1),
+      }),
+    },
     fc.record({
       ...COMMON,
+      isStreamed: fc.constant(true),
       fate: fc.constant("fails" as const),
       slowness: fc.double({ min: 0, max: 0.9, noNaN: true }),
     }),
@@ -61,12 +73,15 @@ interface Course {
   readonly heldMs: number;
   readonly sentMs: number;
   readonly hasLeft: boolean;
+  readonly read: number;
 }
 
 class World {
   readonly timers = new ManualTimers();
   readonly #forkJoin: ForkJoin = createForkJoin((ms, signal) => this.timers.sleep(ms, signal));
-  readonly #placer: Placer = createPlacer(createPlanner(), { released: (plan) => this.#forkJoin.release(plan) });
+  readonly #placer: Placer = createPlacer(createPlanner(), {
+    released: (plan, isReadable) => this.#forkJoin.release(plan, isReadable),
+  });
   /** By family: calls that write what it begins with. */
   readonly #writers = new Map<number, number>();
   writersMax = 0;
@@ -93,15 +108,20 @@ class World {
     if (call.leavesMs !== undefined) void timers.sleep(call.leavesMs, never).then(() => left.abort());
     const prompt = promptOf(call, index);
     const now = () => timers.nowMs;
-    const holding = new Holding({ forkJoin: this.#watched(), signal: left.signal, now, elapsedMs: now });
+    const holding = new Holding({ forkJoin: this.#forkJoin, signal: left.signal, now, elapsedMs: now });
     const place = () => this.#placer.place(prompt, CLAUDE, true, now());
     let placed = place();
     for (let hold = placed.hold; holding.isDue(hold); hold = placed.hold) {
-      await holding.wait(hold);
+      const since = now();
+      const limitMs = holdMs(hold, since);
+      await holding.wait(hold, placed);
+      this.excessMs = Math.max(this.excessMs, now() - since - limitMs);
       placed = place();
     }
     placed.sent([], now());
-    this.courses.push({ call, heldMs: holding.heldMs, sentMs: now(), hasLeft: left.signal.aborted });
+    const { heldMs } = holding;
+    const read = placed.predictedRead;
+    this.courses.push({ call, heldMs, sentMs: now(), hasLeft: left.signal.aborted, read });
     await this.#answer(placed, prompt, call, left.signal);
   }
 
@@ -132,23 +152,11 @@ class World {
     this.#writers.set(family, writers);
     this.writersMax = Math.max(this.writersMax, writers);
   }
-
-  #watched(): ForkJoin {
-    const forkJoin = this.#forkJoin;
-    return {
-      ...forkJoin,
-      wait: async (hold, waitMs, signal) => {
-        const since = this.timers.nowMs;
-        await forkJoin.wait(hold, waitMs, signal);
-        const limitMs = 2 * Math.max(0, hold.untilMs - since);
-        this.excessMs = Math.max(this.excessMs, this.timers.nowMs - since - limitMs);
-      },
-    };
-  }
 }
 
-function promptOf({ family, branch }: Call, index: number): Prompt {
+function promptOf({ family, branch, isStreamed }: Call, index: number): Prompt {
   const made = request({
+    stream: isStreamed,
     messages: [
       said(`Family ${family}. ${WORDS.repeat(220)}`, "system"),
       said(`Branch ${branch}. ${WORDS.repeat(90)}`),
@@ -250,13 +258,67 @@ describe("while leaders take the time that is expected, fail sooner or are left"
   );
 
   test("eight at once whose leader fails: one of the others writes, and the rest read", async () => {
-    const sibling: Call = { arriveMs: 1, family: 0, branch: 0, fate: "answers", slowness: 1, leavesMs: undefined };
-    const calls: readonly Call[] = [
-      { ...sibling, arriveMs: 0, fate: "fails", slowness: 0.5 },
-      ...Array.from({ length: 8 }, () => sibling),
-    ];
-    const world = await ran(calls);
+    const world = await ran([{ ...SIBLING, arriveMs: 0, fate: "fails", slowness: 0.5 }, ...siblings(8)]);
     expect(world.writersMax).toBe(1);
     expect(new Set(world.courses.map(({ sentMs }) => sentMs)).size).toBe(3);
   });
 });
+
+test("thirty at once whom their provider fails are not failed one after another", async () => {
+  const { courses } = await ran(siblings(30, { fate: "fails", slowness: 0.5 }));
+  expect(courses).toHaveLength(30);
+  expect(new Set(courses.map(({ sentMs }) => sentMs)).size).toBe(3);
+});
+
+describe("while a leader takes longer than expected", () => {
+  test("eight at once whose leader stalls: one of them writes in its place, and the rest read", async () => {
+    const { courses } = await ran([{ ...SIBLING, arriveMs: 0, fate: "stalls" }, ...siblings(8)]);
+    expect(courses.filter(({ read }) => read === 0)).toHaveLength(2);
+    expect(courses).toHaveLength(9);
+  });
+
+  test("one that is a little too slow lets all of them go when it is read at last, before its successor is", async () => {
+    const { courses } = await ran([{ ...SIBLING, arriveMs: 0, slowness: 3.3 }, ...siblings(8)]);
+    const [first, second, ...others] = courses.map(({ sentMs }) => sentMs);
+    const readMs = courses[0]?.read === 0 ? PREFILL_MS * 3.3 : Number.NaN;
+    expect(first).toBe(0);
+    expect(second).toBeLessThan(readMs);
+    expect(new Set(others)).toEqual(new Set([readMs]));
+    expect(courses.filter(({ read }) => read === 0)).toHaveLength(2);
+  });
+
+  test("of one whose answer is not streamed, the others wait for its prompt only, not for its answer", async () => {
+    const world = await ran([
+      { ...SIBLING, arriveMs: 0, isStreamed: false, slowness: 50 },
+      ...siblings(8, { isStreamed: false, slowness: 50 }),
+    ]);
+    expect(world.courses.filter(({ read }) => read === 0)).toHaveLength(1);
+    for (const { heldMs } of world.courses) expect(heldMs).toBeLessThan(2 * (PREFILL_MS + 300));
+  });
+
+  test("how long whole answers take says nothing of how long prompts do", async () => {
+    const slow: Call = { ...SIBLING, arriveMs: 0, family: 1, isStreamed: false, slowness: 100 };
+    const after = { arriveMs: 200_000 };
+    const { courses } = await ran([slow, { ...SIBLING, ...after, fate: "stalls" }, ...siblings(2, after)]);
+    const held = courses.filter(({ call }) => call.family === 0).map(({ heldMs }) => heldMs);
+    expect(Math.max(...held)).toBeLessThan(3 * (PREFILL_MS + 300));
+  });
+});
+
+const SIBLING: Call = {
+  arriveMs: 1,
+  family: 0,
+  branch: 0,
+  isStreamed: true,
+  fate: "answers",
+  slowness: 1,
+  leavesMs: undefined,
+};
+
+function siblings(count: number, change: Partial<Call> = {}): readonly Call[] {
+  return Array.from({ length: count }, () => ({ ...SIBLING, ...change }));
+}
+
+/** How long a sibling's prompt takes, none of it in the cache. */
+const PREFILL_MS: number =
+  Math.ceil(promptOf(SIBLING, 0).prefixes.promptTokens * (CLAUDE.record?.tokenRatio ?? 1)) / TOKENS_PER_MS;

@@ -67,9 +67,9 @@ test("what stands on the short class is of it, whatever was paid", () => {
 });
 
 describe("in flight", () => {
-  test("it cannot be read, and arrives by its own writer only", () => {
+  test("it cannot be read until it arrives", () => {
     const made = mirror();
-    expect(made.write(0, entry(), 100, 0)).toBe(true);
+    expect(made.write(0, entry(), at(100), 0)).toBe(true);
     expect(look(made, 0)).toEqual({ hit: -1, coming: 0 });
     expect([made.isAlive(0, 0), made.isComing(0, 0), made.writer(0), made.readableMs(0)]).toEqual([
       false,
@@ -77,16 +77,14 @@ describe("in flight", () => {
       1,
       100,
     ]);
-    made.arrive(0, 2, 50);
-    expect(made.isComing(0, 50)).toBe(true);
     made.arrive(0, 1, 50);
     expect([made.isAlive(0, 50), made.isComing(0, 50)]).toEqual([true, false]);
   });
 
   test("a second writer prolongs it and leaves it the first one's", () => {
     const made = mirror();
-    made.write(0, entry({ expiresMs: MINUTE }), 100, 0);
-    expect(made.write(0, entry({ writer: 2, expiresMs: 3 * MINUTE }), 900, 0)).toBe(false);
+    made.write(0, entry({ expiresMs: MINUTE }), at(100), 0);
+    expect(made.write(0, entry({ writer: 2, expiresMs: 3 * MINUTE }), at(900), 0)).toBe(false);
     made.drop(0, 2);
     made.arrive(0, 1, 100);
     expect(look(made, 3 * MINUTE).hit).toBe(0);
@@ -94,22 +92,45 @@ describe("in flight", () => {
     expect(look(made, MINUTE).hit).toBe(-1);
   });
 
+  test("one that was given up may still be the first to arrive, and is its own then", () => {
+    const made = mirror();
+    made.write(0, entry(), at(100), 0);
+    made.giveUp(0, 2);
+    expect(made.isComing(0, 50)).toBe(true);
+    made.giveUp(0, 1);
+    expect(made.isComing(0, 50)).toBe(false);
+    expect(made.write(0, entry({ writer: 2 }), at(400), 200)).toBe(true);
+    made.arrive(0, 1, 300);
+    made.drop(0, 2);
+    expect(made.isAlive(0, 300)).toBe(true);
+  });
+
+  test("what nobody hears of can be read from the expected time on", () => {
+    const made = mirror();
+    made.write(0, entry(), { readableMs: 100, isHeard: false }, 0);
+    expect([made.isHeard(0), look(made, 99).coming, look(made, 100).hit]).toEqual([false, 0, 0]);
+  });
+
   test("what is alive but can no longer be read is written anew", () => {
     const made = mirror();
     made.set(0, entry({ expiresMs: MINUTE }));
     made.set(1, entry({ isLong: true, expiresMs: 60 * MINUTE, under: 0 }));
-    expect(made.write(1, entry({ writer: 2, expiresMs: 7 * MINUTE }), 3 * MINUTE, 2 * MINUTE)).toBe(true);
+    expect(made.write(1, entry({ writer: 2, expiresMs: 7 * MINUTE }), at(3 * MINUTE), 2 * MINUTE)).toBe(true);
     made.arrive(1, 2, 3 * MINUTE);
     expect(look(made, 3 * MINUTE).hit).toBe(1);
   });
 
   test("it is given up with its lifetime, or ten minutes after it was due", () => {
     const made = mirror();
-    made.write(0, entry(), MINUTE, 0);
+    made.write(0, entry(), at(MINUTE), 0);
     expect(made.isComing(0, 5 * MINUTE)).toBe(true);
     expect(made.isComing(0, 5 * MINUTE + 1)).toBe(false);
-    made.write(1, entry({ expiresMs: 60 * MINUTE }), MINUTE, 0);
+    made.write(1, entry({ expiresMs: 60 * MINUTE }), at(MINUTE), 0);
     expect(look(made, 11 * MINUTE).coming).toBe(1);
     expect(look(made, 11 * MINUTE + 1).coming).toBe(-1);
   });
 });
+
+function at(readableMs: number): { readonly readableMs: number; readonly isHeard: boolean } {
+  return { readableMs, isHeard: true };
+}

@@ -104,7 +104,12 @@ describe("what another request is writing", () => {
     const follower = planner.plan(prompt([...own("s", 20), "b"], { staticPlace: 19 }), TWO_CLASSES, TARGET, 10);
     expect(follower.predictedRead).toBe(0);
     expect(follower.marks).toEqual([]);
-    expect(follower.hold).toEqual({ leader: leader.id, moreTokens: 20 * BLOCK_TOKENS, untilMs: 2100 });
+    expect(follower.hold).toEqual({
+      leader: leader.id,
+      moreTokens: 20 * BLOCK_TOKENS,
+      untilMs: 2400,
+      isHeard: true,
+    });
 
     planner.readable(leader, 2000);
     const again = planner.plan(prompt([...own("s", 20), "b"], { staticPlace: 19 }), TWO_CLASSES, TARGET, 2000);
@@ -150,7 +155,26 @@ describe("what another request is writing", () => {
     const leader = planner.plan(prompt(own("s", 20)), TWO_CLASSES, TARGET, HOUR);
     planner.sent(leader, HOUR, [{ place: 19, ttlSeconds: 300 }]);
     const follower = planner.plan(prompt(own("s", 20)), TWO_CLASSES, TARGET, HOUR);
-    expect(follower.hold?.untilMs).toBeCloseTo(HOUR + 10_000, 6);
+    expect(follower.hold?.untilMs).toBeCloseTo(HOUR + 9_700, 3);
+  });
+
+  test("is believed to be there from the expected time on when nobody hears of it", () => {
+    const planner = createPlanner();
+    const asked = { ...prompt(own("s", 20)), isWhole: true };
+    planner.sent(planner.plan(asked, TWO_CLASSES, TARGET, 0), 0);
+    const { hold } = planner.plan(asked, TWO_CLASSES, TARGET, 10);
+    expect(hold).toMatchObject({ untilMs: 2875, isHeard: false });
+    expect(planner.plan(asked, TWO_CLASSES, TARGET, 2874).predictedRead).toBe(0);
+    expect(planner.plan(asked, TWO_CLASSES, TARGET, 2875).predictedRead).toBe(20 * BLOCK_TOKENS);
+  });
+
+  test("is another's to write once it was waited for in vain", () => {
+    const planner = createPlanner();
+    planner.sent(planner.plan(prompt(own("s", 20)), TWO_CLASSES, TARGET, 0), 0);
+    const follower = planner.plan(prompt(own("s", 20)), TWO_CLASSES, TARGET, 10);
+    planner.giveUp(follower);
+    const next = planner.plan(prompt(own("s", 20)), TWO_CLASSES, TARGET, 5000);
+    expect([next.hold, marksOf(next)]).toEqual([undefined, [[19, 300]]]);
   });
 
   test("stays when it fails after its answer had begun", () => {

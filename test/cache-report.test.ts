@@ -220,6 +220,71 @@ describe("classes", () => {
   });
 });
 
+describe("what is kept over a restart", () => {
+  const many = (count: number, of: (index: number) => Partial<CacheObservation>) =>
+    Array.from({ length: count }, (_, index) => observation(of(index)));
+  const restored = (snapshot: unknown, classesMax?: number) => {
+    const reporter = createCacheReporter(classesMax === undefined ? {} : { classesMax });
+    reporter.restore(JSON.parse(JSON.stringify(snapshot)));
+    return reporter;
+  };
+
+  test("is every sum, and what was written and may still be read or wasted", () => {
+    const before = createCacheReporter();
+    for (const one of many(40, (index) => ({
+      classKey: `class ${index % 3}`,
+      task: `task ${index}`,
+      usage: usage({ cacheRead: index, cacheWrite5m: 1_000 }),
+      predictedRead: index + 1,
+      agrees: index % 2 === 0,
+      bust: bust({ span: `system[${index}]` }),
+    })))
+      before.observe(one);
+    const after = restored(before.snapshot());
+    expect(after.read(AT)).toEqual(before.read(AT));
+    for (const reporter of [before, after]) {
+      reporter.observe(observation({ classKey: "class 0", task: "task 39", usage: usage({ cacheRead: 900 }) }));
+    }
+    // Some of what was written has been read by then, and the rest has not.
+    expect(after.read(AT + 400_000)).toEqual(before.read(AT + 400_000));
+    expect(after.read(AT + 400_000).classes[0]?.wastedTokens).toBeGreaterThan(5_000);
+  });
+
+  test("is bounded, however much there is", () => {
+    const before = createCacheReporter();
+    for (const one of many(20_000, (index) => ({
+      classKey: `class ${index % 300}`,
+      task: `${index}`.padStart(22, "0"),
+      usage: usage({ cacheRead: 10, cacheWrite1h: 1_000 }),
+      bust: bust({ span: `tools[${index}].description` }),
+    })))
+      before.observe(one);
+    const text = JSON.stringify(before.snapshot());
+    expect(text.length).toBeLessThan(1_500_000);
+    expect(restored(JSON.parse(text)).read(AT).classes).toEqual(before.read(AT).classes);
+    const few = restored(JSON.parse(text), 2).read(AT);
+    expect(few.classes.map(({ classKey }) => classKey)).toEqual(["class 0", "class 1", "other"]);
+  });
+
+  const good = () => {
+    const reporter = createCacheReporter();
+    reporter.observe(observation({ bust: bust(), usage: usage({ cacheWrite5m: 1_000 }) }));
+    return JSON.parse(JSON.stringify(reporter.snapshot())) as { classes: [Record<string, unknown>] };
+  };
+  test.each([
+    ["another version", { ...good(), version: 2 }],
+    ["no object", [good()]],
+    ["a count below zero", { ...good(), classes: [{ ...good().classes[0], counts: { calls: -1 } }] }],
+    ["money that is a number", { ...good(), classes: [{ ...good().classes[0], saved: 1 }] }],
+    ["a cause of nobody's", { ...good(), classes: [{ ...good().classes[0], breakers: [{ cause: "secret" }] }] }],
+    ["a time beyond all dates", { ...good(), sinceMs: 1e300 }],
+  ])("%s is refused as a whole, without what it holds", (_, broken) => {
+    const reporter = createCacheReporter();
+    expect(() => reporter.restore(broken)).toThrow(/^what was kept of the cache report does not fit at [\w.]*$/);
+    expect(reporter.read(AT)).toEqual({ sinceMs: undefined, classes: [] });
+  });
+});
+
 describe("GET /sluice/v1/cache", () => {
   const reporter = createCacheReporter();
   reporter.observe(observation({ usage: usage({ cacheWrite5m: 1_000 }), bust: bust() }));
@@ -230,6 +295,7 @@ describe("GET /sluice/v1/cache", () => {
     const response = await app.request("/sluice/v1/cache?class=review");
     expect(response.status).toBe(200);
     expect(await response.json()).toEqual({
+      since: "1970-01-01T00:16:40.000Z",
       classes: [
         {
           class: "review",
@@ -249,6 +315,8 @@ describe("GET /sluice/v1/cache", () => {
           predicted_tokens: 0,
           predicted_read_tokens: 0,
           prediction_error: null,
+          diagnosed_calls: 0,
+          disagreed_calls: 0,
           breakers: [
             {
               cause: "client",

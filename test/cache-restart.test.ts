@@ -1,8 +1,9 @@
-/** What was learned outlives the gateway; what the providers hold does not, and is learned anew from the first bill. */
+/** What was learned and summed up outlives the gateway; what the providers hold does not, and is learned anew from the first bill. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { DatabaseSync } from "node:sqlite";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type ManualClock, manualClock, type RunningSandbox, startSandbox } from "../bench/sandbox/index.ts";
 import type { AttemptRow } from "../src/ledger-query.ts";
 import { type RunningGateway, startGateway } from "./running.ts";
@@ -128,3 +129,60 @@ test(
     }
   },
 );
+
+describe("the report by class", () => {
+  interface Report {
+    readonly since: string | null;
+    readonly classes: readonly { readonly calls: number; readonly wasted_write_tokens: number }[];
+  }
+  const reportOf = async (gateway: RunningGateway) =>
+    (await (await gateway.app.request("/sluice/v1/cache")).json()) as Report;
+  const system: Said = { role: "system", content: WORDS.repeat(220) };
+
+  /** @returns the data of a gateway that was asked twice, and what it reported. */
+  async function reported(): Promise<{ readonly data: string; readonly report: Report }> {
+    const data = dataFolder();
+    const gateway = await started(data);
+    await ask(gateway, [system, { role: "user", content: `One: ${WORDS.repeat(150)}` }]);
+    clock.advance(MINUTE);
+    await ask(gateway, [system, { role: "user", content: "Two." }]);
+    const report = await reportOf(gateway);
+    await closed(gateway);
+    return { data, report };
+  }
+
+  test("goes on where it was, and still sees what nobody came to read", { timeout: 60_000 }, async () => {
+    const { data, report } = await reported();
+    expect(report).toMatchObject({ since: expect.any(String), classes: [{ calls: 2 }] });
+    const restarted = await started(data);
+    expect(await reportOf(restarted)).toEqual(report);
+    await ask(restarted, [system, { role: "user", content: "Three." }]);
+    expect((await reportOf(restarted)).classes).toMatchObject([{ calls: 3 }]);
+    clock.advance(120 * MINUTE);
+    const late = await reportOf(restarted);
+    expect(late.since).toBe(report.since);
+    expect(late.classes[0]?.wasted_write_tokens).toBeGreaterThan(1_500);
+  });
+
+  test.each([
+    ["not JSON", '{"version":1,"classes":[secret'],
+    ["of another version", '{"version":7,"sinceMs":null,"classes":[]}'],
+    ["of another form", '{"version":1,"sinceMs":null,"classes":[{"key":"secret"}]}'],
+  ])("that was kept %s begins anew, and a warning says so", { timeout: 60_000 }, async (_, text) => {
+    const { data } = await reported();
+    const database = new DatabaseSync(join(data, "ledger.sqlite"));
+    const kept = database.prepare("SELECT name FROM states ORDER BY name").all();
+    expect(kept.map(({ name }) => name)).toEqual(expect.arrayContaining(["cache-planner", "cache-report"]));
+    database.prepare("UPDATE states SET value = ? WHERE name = 'cache-report'").run(text);
+    database.close();
+    const restarted = await started(data);
+    expect(await reportOf(restarted)).toEqual({ since: null, classes: [] });
+    await ask(restarted, [system, { role: "user", content: "Three." }]);
+    expect((await reportOf(restarted)).classes).toMatchObject([{ calls: 1 }]);
+    const warnings = restarted.logged.filter((line) => line.includes("cache-statistics-lost"));
+    expect(warnings.map((line) => JSON.parse(line) as object)).toMatchObject([
+      { level: "warn", name: "cache-report", reason: expect.stringMatching(/^what was kept /) },
+    ]);
+    expect(warnings.join("")).not.toContain("secret");
+  });
+});

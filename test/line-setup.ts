@@ -4,7 +4,7 @@
 import { expect } from "vitest";
 import { json, startFakeUpstream, type FakeUpstream, type Script } from "./fake-upstream.ts";
 import { SAID, wires, type Said, type Wire } from "./line-wires.ts";
-import { startGateway, until, type RunningGateway } from "./running.ts";
+import { startGateway, until, type RunningGateway, type RunningOptions } from "./running.ts";
 
 export interface Line {
   readonly gateway: RunningGateway;
@@ -25,6 +25,8 @@ export interface LineOptions {
   readonly environment?: Readonly<Record<string, string>>;
   readonly data?: string;
   readonly now?: () => number;
+  /** Further options of the gateway. */
+  readonly sluice?: RunningOptions["sluice"];
 }
 
 /** The credential that the provider of this name expects: it must be seen by that provider and by nobody else. */
@@ -53,6 +55,7 @@ export async function startLine(options: LineOptions = {}): Promise<Line> {
     yaml: yaml.join("\n"),
     ...(options.data === undefined ? {} : { data: options.data }),
     ...(options.now === undefined ? {} : { now: options.now }),
+    ...(options.sluice === undefined ? {} : { sluice: options.sluice }),
   });
   const all = [...upstreams.values()];
   return {

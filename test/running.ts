@@ -36,8 +36,8 @@ export interface RunningOptions {
   readonly data?: string;
   readonly now?: () => number;
   readonly discoverAgainMs?: number;
-  /** Further options of the gateway: its intervals, an affinity. */
-  readonly sluice?: Pick<SluiceOptions, "probeEveryMs" | "countersEveryMs" | "affinity">;
+  /** Further options of the gateway: its intervals, an affinity, an explainer. */
+  readonly sluice?: Pick<SluiceOptions, "probeEveryMs" | "countersEveryMs" | "affinity" | "explainer"> | undefined;
 }
 
 export async function startGateway(options: RunningOptions): Promise<RunningGateway> {

@@ -34,9 +34,10 @@ describe.skipIf(!areThere)("each agent's calls are told apart into tasks", () =>
     // Continued under one session; its fork has one of its own.
     ["claude-code--continue", "agent-session", 2],
     ["codex--tools-loop", "agent-session", 1],
-    ["codex--compact", "agent-session", 1],
+    // Each thing that its user asks for is one, with all the calls that it takes.
+    ["codex--compact", "agent-session", 2],
     ["codex--subagent", "agent-session", 2],
-    ["codex--resume", "agent-session", 2],
+    ["codex--resume", "agent-session", 4],
     ["opencode--chat-tools-loop", "agent-session", 1],
     ["opencode--anthropic-tools-loop", "agent-session", 1],
     ["opencode--openai-tools-loop", "agent-session", 1],

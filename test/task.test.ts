@@ -66,18 +66,73 @@ describe("what the caller says comes first", () => {
 
 describe("known agents", () => {
   test.each([
-    ["Claude Code", { "x-claude-code-session-id": "s1" }, "s1"],
-    ["a subagent of it", { "x-claude-code-session-id": "s1", "x-claude-code-agent-id": "a7" }, "s1:a7"],
-    ["Codex", { "session-id": "s2", "thread-id": "s2" }, "s2:s2"],
-    ["a subagent of Codex", { "session-id": "s2", "thread-id": "t9" }, "s2:t9"],
-    ["opencode", { "x-session-id": "ses_1", "x-session-affinity": "ses_1" }, "ses_1"],
-  ])("%s is told by its headers", (_who, headers, id) => {
-    expect(identify(request(), headers)).toEqual({ id, className: undefined, source: "agent-session" });
+    ["Claude Code", { "x-claude-code-session-id": "s1" }, "s1", "s1", undefined],
+    ["a subagent of it", { "x-claude-code-session-id": "s1", "x-claude-code-agent-id": "a7" }, "s1:a7", "s1:a7", "s1"],
+    ["Codex", { "session-id": "s2", "thread-id": "s2" }, "s2:s2", "s2:s2", undefined],
+    [
+      "Codex, for one thing that its user asked for",
+      { "session-id": "s2", "thread-id": "s2", "x-codex-turn-metadata": '{"turn_id":"u1","root_turn_id":"u1"}' },
+      "s2:u1",
+      "s2:s2",
+      undefined,
+    ],
+    [
+      "a subagent of Codex",
+      { "session-id": "s2", "thread-id": "t9", "x-codex-parent-thread-id": "s2" },
+      "s2:t9",
+      "s2:t9",
+      "s2:s2",
+    ],
+    [
+      "a subagent of Codex, for one thing that its user asked for",
+      {
+        "session-id": "s2",
+        "thread-id": "t9",
+        "x-codex-parent-thread-id": "s2",
+        "x-codex-turn-metadata": '{"turn_id":"u2","root_turn_id":"u1"}',
+      },
+      "t9:u1",
+      "s2:t9",
+      "s2:u1",
+    ],
+    ["opencode", { "x-session-id": "ses_1", "x-session-affinity": "ses_1" }, "ses_1", "ses_1", undefined],
+    ["a subagent of opencode", { "x-session-id": "ses_2", "x-parent-session-id": "ses_1" }, "ses_2", "ses_2", "ses_1"],
+    [
+      "a subagent of opencode in Responses",
+      { "session-id": "ses_2", "x-session-id": "ses_2", "x-parent-session-id": "ses_1" },
+      "ses_2",
+      "ses_2",
+      "ses_1",
+    ],
+  ])("%s is told by its headers", (_who, headers, id, session, parent) => {
+    const told = { id, className: undefined, source: "agent-session", session, parent };
+    expect(identify(request(), headers)).toEqual(told);
+  });
+
+  test.each(["{", "7", '{"root_turn_id": 7}', `{"root_turn_id": "${"x".repeat(200)}"}`])(
+    "what Codex says of its turn may be broken (%s)",
+    (metadata) => {
+      const headers = { "session-id": "s2", "thread-id": "t2", "x-codex-turn-metadata": metadata };
+      expect(identify(request(), headers).id).toBe("s2:t2");
+    },
+  );
+
+  test("a caller names its own task's parent, which is not the task itself", () => {
+    const own = { "x-sluice-task": "step-2", "x-sluice-task-parent": "job-1" };
+    expect(identify(request(), own)).toMatchObject({ id: "step-2", parent: "job-1" });
+    expect(identify(request(), { ...own, "x-sluice-task-parent": "step-2" }).parent).toBeUndefined();
   });
 
   test("Claude Code behind a proxy that drops headers is told by its end-user id", () => {
     const endUser = JSON.stringify({ device_id: "d", account_uuid: "", session_id: "s1" });
     expect(identify(request({ endUser }))).toMatchObject({ id: "s1", source: "agent-session" });
+  });
+
+  test("whoever has only an end-user id may name the task in it", () => {
+    const endUser = JSON.stringify({ user: "u1", task: "job-1", task_class: "triage" });
+    expect(identify(request({ endUser }))).toMatchObject({ id: "job-1", className: "triage", source: "metadata" });
+    const broken = JSON.stringify({ task: 7, task_class: "two words" });
+    expect(identify(request({ endUser: broken }))).toMatchObject({ source: "prefix", className: undefined });
   });
 
   test.each(['{"session_id": 7}', '{"session_id": "a b"}', "{not json", "{}", "user-1"])(

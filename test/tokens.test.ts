@@ -84,6 +84,15 @@ describe("the count of a text", () => {
     );
   });
 
+  test.each(["plain words", "“quoted” — words, 12345", "字 and 一些 words", "camelCase aB 😀"])(
+    "is the same wherever it stands: %s",
+    (words) => {
+      const text = `${words} `.repeat(Math.ceil(200 / words.length));
+      const counts = Array.from({ length: 40 }, (_, spaces) => estimateTokens(" ".repeat(spaces) + text));
+      expect(new Set(counts).size).toBe(1);
+    },
+  );
+
   test("of a long text that is read in stretches is that of a whole reading, within a twentieth", () => {
     const paragraph = 'It was the best of times, it was the worst of times; { "a": [1, 22, 333] }\n';
     const whole = estimateTokens(paragraph.repeat(20)) * 50;

@@ -2,7 +2,7 @@
  * Why a prompt was not read from its cache as the one before it promised: which piece broke the prefix, whose change it was, and what
  * it cost. Told from digests of the prompts sent before and from what the provider billed; no text is remembered.
  */
-import type { ChatRequest } from "../chat.ts";
+import type { CacheDiagnosis, ChatRequest } from "../chat.ts";
 import { promptTokens, type PicoUsd, type Rates, type Usage } from "../usage.ts";
 import {
   memoryKey,
@@ -11,7 +11,7 @@ import {
   type BustMemoryOptions,
   type RememberedPrompt,
 } from "./bust-memory.ts";
-import type { CacheDiagnosis } from "./diagnosis.ts";
+import type { BustCause } from "./bust-cause.ts";
 import { DigestPools, digestSpans, type DigestPool, type SpanDigest } from "./digests.ts";
 import { areVersions, excerptAt, noisePath, partingOf, type Breaker, type Parting } from "./parting.ts";
 import type { PlannedMark } from "./plan.ts";
@@ -20,12 +20,7 @@ import { longMs, shortMs, type CacheRules } from "./rules.ts";
 import { isToolSpan, spansOf, type Span } from "./spans.ts";
 import { spansUpTo, tokensBefore } from "./span-places.ts";
 import { extraCost } from "./extra-cost.ts";
-
-/**
- * `client`: it changed its prompt. `gateway`: we sent it elsewhere or otherwise. `expired`: it came after the lifetime that was paid.
- * `evicted`: an automatic cache forgot it sooner. `provider`: it was paid for and not read. `cold`: a sibling was still writing it.
- */
-export type BustCause = "client" | "gateway" | "expired" | "evicted" | "provider" | "cold";
+import { agrees, diagnosed, verdictOf, type Diagnosed, type Known, type Verdict } from "./verdict.ts";
 
 export interface Bust {
   readonly cause: BustCause;
@@ -40,6 +35,8 @@ export interface Bust {
   readonly breaker: Breaker | undefined;
   /** A few of the prompt's own characters, where content may be logged. */
   readonly excerpt: string | undefined;
+  /** The provider's own word of it; absent: it gave none. */
+  readonly verdict?: Verdict | undefined;
 }
 
 export interface SentPrompt {
@@ -79,6 +76,8 @@ export interface WatchedPrompt {
   readable(): void;
   /** @returns `undefined`: nothing was lost, or the provider does not tell what it read. */
   settled(usage: Usage | undefined, diagnosis?: CacheDiagnosis): Bust | undefined;
+  /** Once settled: whether the provider's diagnosis says what we would have; `undefined`: it gave none, or we had nothing to go by. */
+  readonly agrees: boolean | undefined;
   /** There will be no answer: nothing was written. */
   failed(): void;
 }
@@ -113,6 +112,7 @@ class Watch implements WatchedPrompt {
   readonly #coldTokens: number;
   readonly sharedTokens: number;
   readonly #facts: Facts;
+  #agrees: boolean | undefined;
 
   constructor(memory: RememberedPrompts, pool: DigestPool, prompt: SentPrompt, nowMs: number) {
     const spans = spansOf(prompt.request, prompt.systemApart);
@@ -151,10 +151,14 @@ class Watch implements WatchedPrompt {
     const whole = usage === undefined ? undefined : promptTokens(usage);
     if (usage === undefined || read === undefined || whole === undefined) return undefined;
     this.#learn(usage, read, whole);
-    if (diagnosis?.type === "hit") return undefined;
-    const found = this.#find(read, whole, diagnosis);
+    const own = this.#find(read, whole);
+    const found = diagnosis === undefined ? own : this.#joined(diagnosis, own, whole - read);
     if (found === undefined) return undefined;
     return { ...found, lostPicoUsd: extraCost(found.lostTokens, usage, this.#facts.rates) };
+  }
+
+  get agrees(): boolean | undefined {
+    return this.#agrees;
   }
 
   failed(): void {
@@ -169,19 +173,20 @@ class Watch implements WatchedPrompt {
     own[1].cachedTokens = Math.min(whole, read + written);
   }
 
-  #find(
-    read: number,
-    whole: number,
-    diagnosis: Extract<CacheDiagnosis, { type: "miss" }> | undefined,
-  ): Omit<Bust, "lostPicoUsd"> | undefined {
+  #joined(diagnosis: CacheDiagnosis, own: Found | undefined, unread: number): Found | undefined {
+    const hasGrounds = this.#expected !== undefined || this.#facts.predictedRead > 0;
+    this.#agrees = hasGrounds ? agrees(diagnosis, own) : undefined;
+    if (diagnosis.type === "hit") return undefined;
+    const lostTokens = Math.min(diagnosis.missedTokens ?? own?.lostTokens ?? 0, unread);
+    if (lostTokens === 0) return undefined;
+    return { ...diagnosed(diagnosis, this.#facts), lostTokens, verdict: verdictOf(diagnosis, own, this.#agrees) };
+  }
+
+  #find(read: number, whole: number): Found | undefined {
     const { predictedRead, stepTokens } = this.#facts;
     const promised = this.#expected?.previous.cachedTokens ?? predictedRead;
     const lost = Math.min(promised, whole) - read;
     const isLost = lost > Math.max(stepTokens - 1, LOSS_SHARE_MIN * promised);
-    if (diagnosis !== undefined) {
-      const lostTokens = diagnosis.missedTokens ?? (isLost ? lost : 0);
-      return lostTokens === 0 ? undefined : { ...diagnosed(diagnosis, this.#facts), lostTokens };
-    }
     if (isLost) return { ...explained(this.#facts, this.#expected, read / whole), lostTokens: lost };
     const cold = Math.min(this.#coldTokens, whole) - read;
     if (cold < COLD_TOKENS_MIN) return undefined;
@@ -189,7 +194,8 @@ class Watch implements WatchedPrompt {
   }
 }
 
-type Explanation = Omit<Bust, "lostTokens" | "lostPicoUsd">;
+type Found = Omit<Bust, "lostPicoUsd">;
+type Explanation = Diagnosed;
 const NO_PIECE = { offset: undefined, breaker: undefined, excerpt: undefined } as const;
 
 /** What was known of an earlier prompt when this one was sent. */
@@ -205,18 +211,13 @@ interface Expected {
 }
 
 /** What is kept of the request until its bill is there. */
-interface Facts {
+interface Facts extends Known {
   readonly kind: CacheRules["kind"];
   readonly rates: Rates | undefined;
   readonly predictedRead: number;
   readonly stepTokens: number;
-  readonly paths: readonly string[];
   /** For each path the share of the prompt before it. */
   readonly shares: Float32Array;
-  readonly parting: Parting | undefined;
-  readonly partingExcerpt: string | undefined;
-  readonly isModelSame: boolean;
-  readonly isClientKeySame: boolean;
   /** The field that we sent another value in; `undefined`: none. */
   readonly sentOtherwise: string | undefined;
   readonly marks: { readonly by: "client" | "gateway"; readonly breaker: "marks" | "lookback" } | undefined;
@@ -248,34 +249,6 @@ function explained(facts: Facts, expected: Expected | undefined, share: number):
       return { ...NO_PIECE, cause: "client", span: expected.noise, breaker: "billing-line" };
   }
   return { ...here, cause: facts.kind === "automatic" ? "evicted" : "provider" };
-}
-
-/** The provider's word, and what we know beside it. */
-function diagnosed({ changed, word }: Extract<CacheDiagnosis, { type: "miss" }>, facts: Facts): Explanation {
-  switch (changed) {
-    case "model":
-      return { ...NO_PIECE, cause: facts.isModelSame ? "gateway" : "client", span: "model", breaker: "model" };
-    case "key":
-      return { ...NO_PIECE, cause: facts.isClientKeySame ? "gateway" : "client", span: "prompt_cache_key" };
-    case "setting":
-      return { ...NO_PIECE, cause: "client", span: word };
-    case "compacted":
-      return { ...NO_PIECE, cause: "client", span: "messages", breaker: "compaction" };
-    case "system":
-    case "tools":
-    case "messages": {
-      const { parting } = facts;
-      if (parting?.path.startsWith(changed) !== true)
-        // The client's prompt is as it was: what the provider saw changed on its way through us.
-        return {
-          ...NO_PIECE,
-          cause: parting === undefined && facts.paths.length > 0 ? "gateway" : "client",
-          span: changed,
-        };
-      const { path, offset, breaker } = parting;
-      return { cause: "client", span: path, offset, breaker, excerpt: facts.partingExcerpt };
-    }
-  }
 }
 
 /** Of several earlier prompts, the one with the most to go on from. */

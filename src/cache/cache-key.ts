@@ -1,14 +1,22 @@
 /**
  * The routing key of a provider that caches by machine: requests with one key meet on one machine, up to a rate; what is beyond it
- * spills to a machine that is cold. So the static prefix is the key while it is used seldom enough, and where it is not, each
- * conversation has its own.
+ * spills to a machine that is cold. So the key names how a prompt opens, which is what those that share anything share, and one of as
+ * many *shards* as its rate needs: each conversation keeps its own, and begins where its static prefix was sent last.
+ *
+ * It names no more of a prompt than its opening: with a longer part, a date at its end or a border that is found later would make it
+ * another key, under which everything is cold.
  */
 import { hash } from "node:crypto";
 import { BoundedMap } from "./bounded-map.ts";
+import { KeyLoads, PER_MINUTE_MAX } from "./key-loads.ts";
 
 export interface CacheKeyAsk {
+  /** The name of what it is sent to: each has machines of its own. */
+  readonly target: string;
   /** Whose prompt it is: keys of two tenants never meet. */
   readonly tenant: string;
+  /** How the prompt begins. */
+  readonly opening: string;
   /** A hash of tools and system text; `undefined`: there are none. */
   readonly staticPrefix: string | undefined;
   /** The client's name for the conversation, or a hash of its first user message. */
@@ -16,56 +24,82 @@ export interface CacheKeyAsk {
 }
 
 export interface CacheKeys {
-  /** At most 64 characters. Counts the request: call it once for each. */
-  keyFor(ask: CacheKeyAsk, nowMs: number): string;
+  /** Changes nothing. */
+  choose(ask: CacheKeyAsk, nowMs: number): ChosenKey;
+  /** A request leaves with it: call it once for each. */
+  sent(chosen: ChosenKey, nowMs: number): void;
 }
 
-/** Requests a minute that one key bears. */
-const PER_MINUTE_MAX = 15;
-/** A prefix goes back to one key only well below that: each change makes its conversations cold once. */
-const PER_MINUTE_CALM = PER_MINUTE_MAX / 2;
-/** Prefixes whose rate is known; about 150 bytes each. */
-const PREFIXES_MAX = 10_000;
-
-interface Rate {
-  minute: number;
-  /** In this minute, and in the one before. */
-  count: number;
-  before: number;
-  isBusy: boolean;
+export interface ChosenKey {
+  /** At most 64 characters. */
+  readonly key: string;
+  readonly shard: number;
+  /** The names of what is remembered: the opening, the conversation, what else begins like it, the shard's requests. */
+  readonly whole: string;
+  readonly own: string;
+  readonly like: string;
+  readonly load: string;
 }
 
-export function createCacheKeys(prefixesMax: number = PREFIXES_MAX): CacheKeys {
-  const rates = new BoundedMap<Rate>(prefixesMax);
+/** Conversations and static prefixes whose shard is known; about 150 bytes each. Those known first are forgotten first. */
+const HOMES_MAX = 50_000;
+/** How much one request moves the share of those that go on with a conversation. */
+const RETURNS_STEP = 0.02;
+/** Newcomers have room for so much in any case. */
+const NEWCOMERS_SHARE_MIN = 0.2;
+/** Shards of one opening. Beyond, all of them bear more than is good for them. */
+const SHARDS_MAX = 128;
+
+export function createCacheKeys(loads: KeyLoads = new KeyLoads(), homesMax: number = HOMES_MAX): CacheKeys {
+  const homes = new BoundedMap<number>(homesMax);
+  /** By opening. */
+  const returns = new BoundedMap<number>(homesMax);
   return {
-    keyFor({ tenant, staticPrefix, conversation }, nowMs) {
-      if (staticPrefix === undefined) return keyOf(tenant, "", conversation);
-      const whole = keyOf(tenant, staticPrefix, "");
-      let rate = rates.get(whole);
-      if (rate === undefined) {
-        rate = { minute: 0, count: 0, before: 0, isBusy: false };
-        rates.set(whole, rate);
-      }
-      return countRequest(rate, nowMs) ? keyOf(tenant, staticPrefix, conversation) : whole;
+    choose({ target, tenant, opening, staticPrefix, conversation }, nowMs) {
+      const whole = digestOf(target, tenant, opening);
+      const like = staticPrefix === undefined ? whole : `${whole} ${staticPrefix}`;
+      const own = `${like} ${digestOf(conversation)}`;
+      const loadOf = (shard: number) => `${whole} ${shard}`;
+      // What newcomers do not take is left to the conversations that a key has: one that has to move is cold once.
+      const newcomersShare = Math.max(NEWCOMERS_SHARE_MIN, 1 - (returns.get(whole) ?? 0));
+      const shard = shardFor(homes.get(own), homes.get(like), newcomersShare * PER_MINUTE_MAX, (one) =>
+        loads.count(loadOf(one), nowMs),
+      );
+      return { key: digestOf(whole, String(shard)), shard, whole, own, like, load: loadOf(shard) };
+    },
+    sent({ shard, load, whole, own, like }, nowMs) {
+      const before = returns.get(whole) ?? 0;
+      returns.set(whole, before + RETURNS_STEP * ((homes.get(own) === undefined ? 0 : 1) - before));
+      loads.add(load, nowMs);
+      homes.set(own, shard);
+      homes.set(like, shard);
     },
   };
 }
 
-/** @returns Whether there are too many for one key. */
-function countRequest(rate: Rate, nowMs: number): boolean {
-  const minute = Math.floor(nowMs / 60_000);
-  if (minute > rate.minute) {
-    rate.before = minute === rate.minute + 1 ? rate.count : 0;
-    rate.count = 0;
-    rate.minute = minute;
+/** Its own; else where its like are; else the first with room. */
+function shardFor(
+  own: number | undefined,
+  like: number | undefined,
+  newcomersMax: number,
+  countAt: (shard: number) => number,
+): number {
+  if (own !== undefined && countAt(own) < PER_MINUTE_MAX) return own;
+  // As long as one key bears them all, they all have it.
+  if (countAt(0) < PER_MINUTE_MAX && countAt(1) === 0) return 0;
+  if (like !== undefined && countAt(like) < newcomersMax) return like;
+  let least = 0;
+  let leastCount = Number.POSITIVE_INFINITY;
+  for (let shard = 0; shard < SHARDS_MAX; shard += 1) {
+    const count = countAt(shard);
+    if (count < newcomersMax) return shard;
+    if (count >= leastCount) continue;
+    leastCount = count;
+    least = shard;
   }
-  rate.count += 1;
-  const perMinute = rate.count + rate.before * (1 - (nowMs % 60_000) / 60_000);
-  if (perMinute > PER_MINUTE_MAX) rate.isBusy = true;
-  else if (perMinute < PER_MINUTE_CALM) rate.isBusy = false;
-  return rate.isBusy;
+  return least;
 }
 
-function keyOf(tenant: string, staticPrefix: string, conversation: string): string {
-  return hash("sha256", JSON.stringify([tenant, staticPrefix, conversation]), "base64url").slice(0, 32);
+function digestOf(...parts: readonly string[]): string {
+  return hash("sha256", JSON.stringify(parts), "base64url").slice(0, 32);
 }

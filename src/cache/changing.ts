@@ -66,3 +66,18 @@ export function withoutChanging(text: string): string {
   }
   return masked + text.slice(from);
 }
+
+/** Characters before a piece that may tell what it is. */
+const NAMED_BY = 40;
+const NOW = /\b(?:today|now|current(?:ly)?|date|time(?:stamp)?|as of|updated)\b[^\n.]{0,30}$/i;
+const NAMED_ID = /(?:\b|_)(?:id|nonce|session|request|trace|run|build|token|key|seed|salt)\b\W{0,6}$/i;
+
+/** Whether what stands at `start` is called the current one. */
+export function isCalledCurrent(text: string, start: number): boolean {
+  return NOW.test(text.slice(Math.max(0, start - NAMED_BY), start));
+}
+
+/** Whether what stands at `start` is called an id. */
+export function isCalledId(text: string, start: number): boolean {
+  return NAMED_ID.test(text.slice(Math.max(0, start - NAMED_BY), start));
+}

@@ -1,17 +1,5 @@
 /** What a provider itself says of a missed cache, in one form: OpenAI's `prompt_cache_diagnostics`, Anthropic's `diagnostics`. */
-import type { JsonValue } from "../chat.ts";
-
-export type CacheDiagnosis =
-  | { readonly type: "hit" }
-  | {
-      readonly type: "miss";
-      readonly changed: ChangedWhat;
-      /** The provider's word for a setting ("verbosity"). */
-      readonly word: string;
-      readonly missedTokens: number | undefined;
-    };
-
-export type ChangedWhat = "model" | "system" | "tools" | "messages" | "key" | "compacted" | "setting";
+import type { CacheDiagnosis, JsonValue } from "../chat.ts";
 
 /**
  * @param value The object in the answer, of either kind.
@@ -36,12 +24,14 @@ function miss(reason: JsonValue | undefined, tokens: JsonValue | undefined): Cac
   };
 }
 
-const CHANGED: ReadonlyMap<string, ChangedWhat> = new Map<string, ChangedWhat>([
+type Changed = Extract<CacheDiagnosis, { type: "miss" }>["changed"];
+
+const CHANGED: ReadonlyMap<string, Changed> = new Map<string, Changed>([
   ["model_changed", "model"],
   ["system_changed", "system"],
   ["tools_changed", "tools"],
   ["messages_changed", "messages"],
-  ["input_changed", "messages"],
+  ["input_changed", "input"],
   ["prompt_cache_key_changed", "key"],
   ["context_compacted", "compacted"],
   ["text_format_changed", "setting"],

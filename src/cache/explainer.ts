@@ -1,10 +1,12 @@
 /**
  * Says of every call what its cache did: what broke a prefix that was expected to be read, and, by class, what caching saved.
  *
- * It costs 0.2 to 0.9 ms a call of 50 kB, and is asked once the first event has arrived, which waits for it: sending never does.
+ * It costs 0.2 to 0.9 ms a call of 50 kB, and is asked once the answer's first bytes are with the client: nobody waits for it.
  */
+import type { CacheDiagnosis } from "../chat.ts";
 import type { Target } from "../target.ts";
 import { ratesFor, type Rates, type Usage } from "../usage.ts";
+import { memoryKey } from "./bust-memory.ts";
 import { createBustMemory, type Bust, type WatchedPrompt } from "./bust.ts";
 import type { PlannedMark } from "./plan.ts";
 import type { Prompt } from "./placer.ts";
@@ -26,14 +28,18 @@ export interface SentCall {
 }
 
 export interface Explainer {
-  /** The call's first event arrived. */
+  /** The call's answer has begun. */
   begun(call: SentCall): ExplainedCall;
   read(nowMs: number): CacheReport;
+  /** What it has summed up, as JSON, for a restart. */
+  snapshot(): unknown;
+  /** Goes on from what {@link snapshot} gave. @throws Error where that cannot be read: it begins anew then. */
+  restore(snapshot: unknown): void;
 }
 
 export interface ExplainedCall {
   /** @returns what broke its prefix; `undefined`: nothing did, or nobody can tell. */
-  settled(usage: Usage | undefined): Bust | undefined;
+  settled(usage: Usage | undefined, diagnosis?: CacheDiagnosis): Bust | undefined;
 }
 
 export function createExplainer(): Explainer {
@@ -69,18 +75,19 @@ export function createExplainer(): Explainer {
       const staticTokens = Math.ceil((prefixes.tokens[prefixes.staticPlace] ?? 0) * tokenRatio);
       const classKey = classKeyOf(taskClass, prefixes);
       return {
-        settled(usage) {
-          const bust = watched.settled(usage);
-          const { sharedTokens } = watched;
+        settled(usage, diagnosis) {
+          const bust = watched.settled(usage, diagnosis);
+          const { sharedTokens, agrees } = watched;
           if (usage !== undefined)
             reporter.observe({
               classKey,
-              task: `${namespace} ${task}`,
+              task: memoryKey(namespace, "task", task),
               usage,
               staticTokens,
               sharedTokens,
               predictedRead,
               bust,
+              agrees,
               sentMs,
               rates,
               rules,
@@ -90,6 +97,8 @@ export function createExplainer(): Explainer {
       };
     },
     read: (nowMs) => reporter.read(nowMs),
+    snapshot: () => reporter.snapshot(),
+    restore: (snapshot) => reporter.restore(snapshot),
   };
 }
 
@@ -97,7 +106,12 @@ function ratesOf({ price }: Target, promptTokens: number): Rates | undefined {
   return price === undefined ? undefined : ratesFor(price, promptTokens);
 }
 
-/** For the ledger: whose change it was, where, and what it cost ("client messages[3].content[0] timestamp: 4120 tokens"). */
-export function bustText({ cause, span, breaker, lostTokens }: Bust): string {
-  return `${cause} ${span}${breaker === undefined ? "" : ` ${breaker}`}: ${lostTokens} tokens`;
+/**
+ * For the ledger: whose change it was, where, and what it cost ("client messages[3].content[0] timestamp: 4120 tokens"); behind it the
+ * provider's own word, where it gave one ("; provider: messages"), and what we would have said, where that is something else.
+ */
+export function bustText({ cause, span, breaker, lostTokens, verdict }: Bust): string {
+  const said = `${cause} ${span}${breaker === undefined ? "" : ` ${breaker}`}: ${lostTokens} tokens`;
+  if (verdict === undefined) return said;
+  return `${said}; provider: ${verdict.word}${verdict.ours === undefined ? "" : `; gateway: ${verdict.ours}`}`;
 }

@@ -2,24 +2,32 @@
  * Siblings of a fork: while one request writes a prefix, others that would write the same wait until it can be read.
  *
  * Whoever waits is let go when its leader's first event arrives, when the leader ends in any way, when its time is over, or when its
- * client leaves; then it plans again. If the leader failed, the first to plan leads. They are let go in the order in which they came.
+ * client leaves; then it plans again. If the leader failed, or took too long, the first to plan leads, and the others wait for that
+ * one, or for the slow one after all, whichever is sooner. They are let go in the order in which they came.
  */
 import type { Hold } from "./plan.ts";
 
 export interface ForkJoin {
-  /** Resolves when the request is to plan again. @param waitMs The longest wait. */
-  wait(hold: Hold, waitMs: number, signal: AbortSignal): Promise<void>;
+  /**
+   * Resolves when the request is to plan again.
+   *
+   * @param leaders Any of whom lets it go. @param waitMs The longest wait.
+   */
+  wait(leaders: Iterable<number>, waitMs: number, signal: AbortSignal): Promise<WaitEnd>;
   /** The leader's prefix can be read, or never will be. */
-  release(leader: number): void;
+  release(leader: number, isReadable: boolean): void;
   /** Requests that wait now. */
   readonly waiting: number;
   /** Whom they wait for. */
   readonly leaders: number;
 }
 
+/** Why a wait ended: there is something to read, there will not be from this leader (or the client left), or its time was over. */
+export type WaitEnd = "readable" | "ended" | "over";
+
 /** @param sleep Rejects when the signal aborts. */
 export function createForkJoin(sleep: (ms: number, signal: AbortSignal) => Promise<void>): ForkJoin {
-  const followers = new Map<number, Set<() => void>>();
+  const followers = new Map<number, Set<(isReadable: boolean) => void>>();
   let waiting = 0;
   return {
     get waiting() {
@@ -28,37 +36,52 @@ export function createForkJoin(sleep: (ms: number, signal: AbortSignal) => Promi
     get leaders() {
       return followers.size;
     },
-    async wait({ leader }, waitMs, signal) {
+    async wait(leaders, waitMs, signal) {
       const released = new AbortController();
-      const release = () => released.abort();
-      const siblings = followers.get(leader) ?? new Set();
-      followers.set(leader, siblings.add(release));
+      let end: WaitEnd = "ended";
+      const release = (isReadable: boolean) => {
+        if (isReadable) end = "readable";
+        released.abort();
+      };
+      const awaited = [...leaders];
+      for (const leader of awaited) followers.set(leader, (followers.get(leader) ?? new Set()).add(release));
       waiting += 1;
       try {
         await sleep(waitMs, AbortSignal.any([signal, released.signal]));
+        return "over";
       } catch {
         // Released, or the client left: its own signal says which.
+        return end;
       } finally {
         waiting -= 1;
-        siblings.delete(release);
-        if (siblings.size === 0 && followers.get(leader) === siblings) followers.delete(leader);
+        for (const leader of awaited) {
+          const siblings = followers.get(leader);
+          siblings?.delete(release);
+          if (siblings?.size === 0) followers.delete(leader);
+        }
       }
     },
-    release(leader) {
+    release(leader, isReadable) {
       const siblings = followers.get(leader);
       if (siblings === undefined) return;
       followers.delete(leader);
-      for (const release of siblings) release();
+      for (const release of siblings) release(isReadable);
     },
   };
 }
 
 /** Longest time that a request waits, for all its leaders together. */
 export const HOLD_MS_MAX = 60_000;
+/** Leaders that a request waits for in vain: where two in a row did not get there, it is not for want of a leader. */
+const IN_VAIN_MAX = 2;
 
-/** How long a hold may be: twice what the leader's prompt is expected to take to be read. */
-export function holdMs({ untilMs }: Hold, nowMs: number): number {
-  return Math.min(HOLD_MS_MAX, Math.max(0, 2 * (untilMs - nowMs)));
+/** Timers are early by as much as clocks are coarse. */
+const CLOCK_MS = 2;
+
+/** How long a hold may be: twice what the leader's prompt is expected to take to be read, or just that, where nobody hears when it can. */
+export function holdMs({ untilMs, isHeard }: Hold, nowMs: number): number {
+  const expectedMs = untilMs - nowMs;
+  return Math.min(HOLD_MS_MAX, Math.max(0, isHeard ? 2 * expectedMs : expectedMs + CLOCK_MS));
 }
 
 export interface HoldingOptions {
@@ -72,20 +95,24 @@ export interface HoldingOptions {
 }
 
 /**
- * One request's waits: not longer for a leader than {@link holdMs} says, not again for one that was waited for in vain, and not longer
- * than {@link HOLD_MS_MAX} in all.
+ * One request's waits, over all its attempts: not longer for a leader than {@link holdMs} says, not again for one that was waited for,
+ * not after {@link IN_VAIN_MAX} leaders that brought nothing, and not longer than {@link HOLD_MS_MAX} in all.
  *
  * Who waits plans again right after it, and is sent without an `await` in between: all that a leader lets go are woken together, and
  * the next of them must find the first on its way.
  *
  * @example
  * let placed = place();
- * for (let hold = placed.hold; holding.isDue(hold); hold = placed.hold) { await holding.wait(hold); placed = place(); }
+ * for (let hold = placed.hold; holding.isDue(hold); hold = placed.hold) {
+ *   await holding.wait(hold, placed);
+ *   placed = place();
+ * }
  */
 export class Holding {
   readonly #options: HoldingOptions;
   readonly #leaders = new Set<number>();
   #heldMs = 0;
+  #inVain = 0;
 
   constructor(options: HoldingOptions) {
     this.#options = options;
@@ -95,15 +122,33 @@ export class Holding {
     return this.#heldMs;
   }
 
-  isDue(hold: Hold | undefined): hold is Hold {
-    return hold !== undefined && !this.#leaders.has(hold.leader) && !this.#options.signal.aborted;
+  /** Leaders that were waited for and brought nothing. */
+  get inVain(): number {
+    return this.#inVain;
   }
 
-  async wait(hold: Hold): Promise<void> {
+  isDue(hold: Hold | undefined): hold is Hold {
+    return (
+      hold !== undefined &&
+      !this.#leaders.has(hold.leader) &&
+      this.#heldMs < HOLD_MS_MAX &&
+      this.#inVain < IN_VAIN_MAX &&
+      !this.#options.signal.aborted
+    );
+  }
+
+  /** @param held Told when the leader was waited for in vain: then this request takes its place, and leads. */
+  async wait(hold: Hold, held: { giveUp(): void }): Promise<void> {
     const { forkJoin, signal, now, elapsedMs } = this.#options;
     this.#leaders.add(hold.leader);
     const since = elapsedMs();
-    await forkJoin.wait(hold, Math.min(holdMs(hold, now()), HOLD_MS_MAX - this.#heldMs), signal);
+    const waitMs = Math.min(holdMs(hold, now()), HOLD_MS_MAX - this.#heldMs);
+    // A leader that was given up may still be the first to be readable.
+    const end = await forkJoin.wait(this.#leaders, waitMs, signal);
     this.#heldMs += elapsedMs() - since;
+    // Of one that nobody hears of, the end of the time is what says that it can be read.
+    if (end === "readable" || (end === "over" && !hold.isHeard)) return;
+    this.#inVain += 1;
+    if (end === "over") held.giveUp();
   }
 }

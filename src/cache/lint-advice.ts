@@ -1,4 +1,6 @@
 /** What to do about each finding, in a sentence. */
+import { moveRuleAt } from "./moving.ts";
+import type { Span } from "./spans.ts";
 
 const MOVE =
   "move it behind what does not change: to the end of the system text (behind a line of its own, see the README), or into the last message";
@@ -33,4 +35,13 @@ export function adviceFor(rule: string | undefined): string {
   return (
     (rule === undefined ? undefined : ADVICE[rule]) ?? "send again what was sent before as it was, and append to it"
   );
+}
+
+/** Where it stands in the system text that a prompt begins with, Sluice may be told to move it. */
+export function systemAdvice(rule: string | undefined, { text }: Pick<Span, "text">, offset: number): string {
+  const move = moveRuleAt(text, offset);
+  const advice = adviceFor(rule);
+  return move === undefined
+    ? advice
+    : `${advice}; or let Sluice do so: \`cache: { move: { <class>: { rules: [${move}] } } }\``;
 }

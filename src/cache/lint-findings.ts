@@ -1,8 +1,8 @@
 /** Findings in one request: text that changes by itself inside what ought to be static, and marks that do not do what they say. */
 import type { CacheMark, ChatRequest, JsonObject, JsonValue } from "../chat.ts";
 import type { CacheContract } from "../model.ts";
-import { changingPieces, type ChangingPiece } from "./changing.ts";
-import { adviceFor } from "./lint-advice.ts";
+import { changingPieces, isCalledCurrent, isCalledId, type ChangingPiece } from "./changing.ts";
+import { adviceFor, systemAdvice } from "./lint-advice.ts";
 import { isMarked } from "./marking.ts";
 import type { Prefixes } from "./prefixes.ts";
 import type { Span } from "./spans.ts";
@@ -39,7 +39,8 @@ export function changingFindings(spans: readonly Span[]): readonly LintFinding[]
       if (level === undefined || seen.has(kind)) continue;
       seen.add(kind);
       const excerpt = span.text.slice(Math.max(0, piece.start - 24), piece.end + 8);
-      found.push(finding(level, piece.kind, span, piece.start, excerpt, SAYS[piece.kind]));
+      const made = finding(level, piece.kind, span, piece.start, excerpt, SAYS[piece.kind]);
+      found.push(span.kind === "system" ? { ...made, advice: systemAdvice(piece.kind, span, piece.start) } : made);
     }
   }
   return found.slice(0, FINDINGS_MAX);
@@ -54,21 +55,17 @@ const SAYS: Readonly<Record<ChangingPiece["kind"], string>> = {
 
 /** A date or a hash may be part of what the prompt is about; one that is called the current one, or has a time of day, is not. */
 function levelOf(text: string, { kind, start, end }: ChangingPiece): LintFinding["level"] | undefined {
-  const before = text.slice(Math.max(0, start - 40), start);
   switch (kind) {
     case "uuid":
       return "warning";
     case "timestamp":
-      return NOW.test(before) || /:\d\d|^\d{10,}$/.test(text.slice(start, end)) ? "warning" : "note";
+      return isCalledCurrent(text, start) || /:\d\d|^\d{10,}$/.test(text.slice(start, end)) ? "warning" : "note";
     case "nonce":
-      return NAMED_ID.test(before) ? "warning" : "note";
+      return isCalledId(text, start) ? "warning" : "note";
     case "counter":
       return undefined;
   }
 }
-
-const NOW = /\b(?:today|now|current(?:ly)?|date|time(?:stamp)?|as of|updated)\b[^\n.]{0,30}$/i;
-const NAMED_ID = /(?:\b|_)(?:id|nonce|session|request|trace|run|build|token|key|seed|salt)\b\W{0,6}$/i;
 
 function finding(
   level: LintFinding["level"],

@@ -10,7 +10,7 @@ import { areVersions, excerptAt, partingOf } from "./parting.ts";
 import { readPrefixes, type Prefixes } from "./prefixes.ts";
 import { tokensBefore } from "./span-places.ts";
 import { isToolSpan, spansOf, type Span } from "./spans.ts";
-import { adviceFor } from "./lint-advice.ts";
+import { adviceFor, systemAdvice } from "./lint-advice.ts";
 
 export interface LintedBody {
   /** What people call it: a file's name. */
@@ -161,7 +161,10 @@ function compare(before: Read, now: Read): Compared {
         offset: parting.offset,
         excerpt: span === undefined ? undefined : excerptAt(span, Math.max(0, parting.offset - EXCERPT_LEAD)),
         says: `parts here from ${before.name}, by the client's change: about ${lostTokens} tokens are paid again`,
-        advice: adviceFor(parting.breaker),
+        advice:
+          span !== undefined && staticSpans([span], now.request).length > 0 && span.kind === "system"
+            ? systemAdvice(parting.breaker, span, parting.offset)
+            : adviceFor(parting.breaker),
       },
     ],
   };

@@ -8,6 +8,8 @@ const LONG = 1;
 /** Stands on an entry of the short class, or is one. */
 const SHORT_BELOW = 2;
 const IN_FLIGHT = 4;
+/** Nobody will hear when it can be read: it is believed to be so from the expected time on. */
+const UNHEARD = 8;
 /** What is so long overdue is not coming, even if nobody said so. */
 const OVERDUE_MS = 10 * 60_000;
 /** Of a chain of entries, so many are prolonged: more than are ever looked at. */
@@ -51,7 +53,7 @@ export class Mirror {
     for (let index = 0; index < length; index += 1) {
       const border = path[index] as number;
       if ((this.#expiresMs[border] as number) < nowMs) continue;
-      if (((this.#flags[border] as number) & IN_FLIGHT) !== 0) {
+      if (this.#isInFlight(border, nowMs)) {
         if (this.isComing(border, nowMs)) coming = index;
         continue;
       }
@@ -65,13 +67,18 @@ export class Mirror {
   }
 
   isAlive(border: number, nowMs: number): boolean {
-    return (this.#expiresMs[border] as number) >= nowMs && ((this.#flags[border] as number) & IN_FLIGHT) === 0;
+    return (this.#expiresMs[border] as number) >= nowMs && !this.#isInFlight(border, nowMs);
   }
 
   isComing(border: number, nowMs: number): boolean {
-    if (((this.#flags[border] as number) & IN_FLIGHT) === 0 || (this.#expiresMs[border] as number) < nowMs)
-      return false;
+    if (!this.#isInFlight(border, nowMs) || (this.#expiresMs[border] as number) < nowMs) return false;
     return nowMs <= (this.#readableMs[border] as number) + OVERDUE_MS;
+  }
+
+  #isInFlight(border: number, nowMs: number): boolean {
+    const flags = this.#flags[border] as number;
+    if ((flags & IN_FLIGHT) === 0) return false;
+    return (flags & UNHEARD) === 0 || nowMs < (this.#readableMs[border] as number);
   }
 
   isLong(border: number): boolean {
@@ -85,6 +92,10 @@ export class Mirror {
 
   writer(border: number): number {
     return this.#writer[border] as number;
+  }
+
+  isHeard(border: number): boolean {
+    return ((this.#flags[border] as number) & UNHEARD) === 0;
   }
 
   readableMs(border: number): number {
@@ -105,24 +116,30 @@ export class Mirror {
     return this.#whole[border] === this.#look;
   }
 
-  /** @param readableMs When it is expected to be readable; in flight until then. @returns Whether it is this writer's. */
-  write(border: number, entry: Entry, readableMs: number, nowMs: number): boolean {
+  /** It is in flight until it arrives. @returns Whether it is this writer's. */
+  write(border: number, entry: Entry, { readableMs, isHeard }: Arrival, nowMs: number): boolean {
     if (this.isComing(border, nowMs)) {
       // Whoever writes it first makes it readable first; this one only prolongs it.
       this.#expiresMs[border] = Math.max(this.#expiresMs[border] as number, entry.expiresMs);
       return false;
     }
     this.set(border, entry);
-    this.#flags[border] = (this.#flags[border] as number) | IN_FLIGHT;
+    this.#flags[border] = (this.#flags[border] as number) | IN_FLIGHT | (isHeard ? 0 : UNHEARD);
     this.#readableMs[border] = readableMs;
     return true;
   }
 
-  /** Can be read from now on, if this plan wrote it. */
+  /** Can be read from now on, as this plan wrote it, whoever may have taken its place meanwhile. */
   arrive(border: number, writer: number, nowMs: number): void {
-    if (this.#writer[border] !== writer) return;
-    this.#flags[border] = (this.#flags[border] as number) & ~IN_FLIGHT;
+    if (this.#writer[border] !== writer && !this.#isInFlight(border, nowMs)) return;
+    this.#flags[border] = (this.#flags[border] as number) & ~(IN_FLIGHT | UNHEARD);
     this.#readableMs[border] = nowMs;
+    this.#writer[border] = writer;
+  }
+
+  /** Nobody waits for what this plan is writing any more: another may write it. */
+  giveUp(border: number, writer: number): void {
+    if (this.#writer[border] === writer) this.#readableMs[border] = -Infinity;
   }
 
   /** @param writer Whose entry it has to be; `undefined`: anybody's. */
@@ -153,6 +170,13 @@ export interface Look {
   readonly hit: number;
   /** Of the deepest one that is being written. */
   readonly coming: number;
+}
+
+/** When an entry is expected to be readable. */
+export interface Arrival {
+  readonly readableMs: number;
+  /** Whether anybody will say so. */
+  readonly isHeard: boolean;
 }
 
 export interface Entry {

@@ -3,12 +3,11 @@
  *
  * A text that was once parted at a place is parted there ever after: a provider need not find [ab] again where it was sent [a][b].
  */
-import type { CacheMark, ChatRequest, Placed, Spot } from "../chat.ts";
+import type { CacheDiagnosis, CacheMark, ChatRequest, Placed, Spot } from "../chat.ts";
 import type { CachePlacement } from "../dialects/dialect.ts";
 import type { CacheContract } from "../model.ts";
 import type { Target } from "../target.ts";
 import { ratesFor, type Usage } from "../usage.ts";
-import { createCacheKeys, type CacheKeys } from "./cache-key.ts";
 import { isMarked, markablePlaces } from "./marking.ts";
 import { PrefixCounts } from "./counts.ts";
 import { bustText, type ExplainedCall, type Explainer } from "./explainer.ts";
@@ -16,6 +15,7 @@ import type { CachingMode } from "./modes.ts";
 import type { Hold, Plan, PlannedMark, PlannedPrompt, Planner, PlanUsage } from "./plan.ts";
 import type { Prefixes } from "./prefixes.ts";
 import { PartedPlaces } from "./parted-places.ts";
+import { type Route, Routes } from "./routes.ts";
 import { cacheRules, NO_CACHE, type CacheRules } from "./rules.ts";
 
 /** A call's prompt, read once for all the targets that it may go to. */
@@ -54,10 +54,17 @@ export interface PlacedPrompt {
   readonly bustText: string | undefined;
   /** @param unplaced Of the placement, what has no counterpart in what was sent. */
   sent(unplaced: readonly Placed[], nowMs: number): void;
+  /** Whom it is held for was waited for long enough. */
+  giveUp(): void;
   /** The first event arrived. */
   readable(nowMs: number): void;
-  /** @param usage As the provider counted it; `undefined`: it did not say. */
-  settled(usage: Usage | undefined, nowMs: number): void;
+  /** What takes its time and nobody waits for: once the answer's first bytes are with the client. `settled` does it where nobody has. */
+  explain(): void;
+  /**
+   * @param usage As the provider counted it; `undefined`: it did not say.
+   * @param diagnosis What it said itself of the prompt's cache.
+   */
+  settled(usage: Usage | undefined, nowMs: number, diagnosis?: CacheDiagnosis): void;
   failed(): void;
 }
 
@@ -65,37 +72,38 @@ export interface Placer {
   /** @param isTranslated Whether the target is spoken to in another dialect than the client's. */
   place(prompt: Prompt, target: Target, isTranslated: boolean, nowMs: number): PlacedPrompt;
   /** How many of the prompt's tokens (the target's) its cache has, by what is known. */
-  warmTokens(prompt: Prompt, target: Target, nowMs: number): number;
+  warmTokens(prompt: Prompt, target: Target, isTranslated: boolean, nowMs: number): number;
 }
 
 /** What else is told of each prompt. */
 export interface PlacerParts {
   /** Told of each plan whose prefix can be read now, or never will be. */
-  readonly released?: (plan: number) => void;
+  readonly released?: (plan: number, isReadable: boolean) => void;
   readonly explainer?: Explainer;
 }
 
 export function createPlacer(planner: Planner, { released = () => {}, explainer }: PlacerParts = {}): Placer {
-  const keys = createCacheKeys();
+  const routes = new Routes();
   const parted = new PartedPlaces();
   const counts = new PrefixCounts();
   return {
     place: (prompt, target, isTranslated, nowMs) =>
-      new Placement({ planner, keys, parted, counts, released, explainer }, prompt, target, isTranslated, nowMs),
-    warmTokens(prompt, target, nowMs) {
+      new Placement({ planner, routes, parted, counts, released, explainer }, prompt, target, isTranslated, nowMs),
+    warmTokens(prompt, target, isTranslated, nowMs) {
+      const route = routes.of(prompt, target, mayKey(prompt, isTranslated), nowMs);
       const rules = rulesOf(target, prompt.prefixes.promptTokens);
-      if (rules.kind === "none") return 0;
-      return planner.plan(plannedPrompt(prompt, target), rules, target.name, nowMs).predictedRead;
+      if (rules.kind === "none" || !route.isTrusted) return 0;
+      return planner.plan(plannedPrompt(prompt, target, route), rules, target.name, nowMs).predictedRead;
     },
   };
 }
 
 interface Parts {
   readonly planner: Planner;
-  readonly keys: CacheKeys;
+  readonly routes: Routes;
   readonly parted: PartedPlaces;
   readonly counts: PrefixCounts;
-  readonly released: (plan: number) => void;
+  readonly released: (plan: number, isReadable: boolean) => void;
   readonly explainer: Explainer | undefined;
 }
 
@@ -103,47 +111,55 @@ class Placement implements PlacedPrompt {
   readonly placement: CachePlacement | undefined;
   readonly #parts: Parts;
   readonly #plan: Plan;
+  readonly #route: Route;
   /** Not the prompt's text, which is let go with the call's body: an answer may run for an hour after it. */
   readonly #prefixes: Prefixes;
   /** The prompt's tokens by this model's tokenizer, as we estimate them. */
   readonly #tokens: Uint32Array;
   readonly #target: string;
+  /** Whose prompts its tokens are told from. */
+  readonly #countedAs: string;
   readonly #rules: CacheRules;
   #marks: readonly PlannedMark[];
   #marksText: string | undefined;
   #predictedRead: number;
-  /** Knows the call until its first event, so that its text is not kept for as long as the answer runs. */
+  /** Knows the call until its answer has begun, so that its text is not kept for as long as the answer runs. */
   #explain: (() => ExplainedCall) | undefined;
   #explained: ExplainedCall | undefined;
   #bustText: string | undefined;
+  #isReadable = false;
+  /** Whether it will be marked where there is something to read, or read without a mark. */
+  readonly #readsAnywhere: boolean;
   #sentMs = 0;
 
   constructor(parts: Parts, prompt: Prompt, target: Target, isTranslated: boolean, nowMs: number) {
-    const { planner, keys, parted } = parts;
+    const { planner, routes, parted } = parts;
     this.#parts = parts;
     this.#target = target.name;
+    this.#countedAs = JSON.stringify([target.name, prompt.namespace]);
     this.#prefixes = prompt.prefixes;
     const cache = target.record?.cache;
-    const planned = plannedPrompt(prompt, target);
+    this.#route = routes.of(prompt, target, mayKey(prompt, isTranslated), nowMs);
+    const planned = plannedPrompt(prompt, target, this.#route);
     this.#tokens = planned.tokens;
     const isSaid = isMarked(prompt.request);
-    const isUsual = prompt.mode === "improve" || (prompt.mode === "respect" && isTranslated && !isSaid);
-    const isOurs = isUsual || (prompt.warms !== undefined && !isSaid);
-    // Not where only this one would have it: the calls after it would not find what it wrote.
-    const wantsKey = (isUsual || (isTranslated && prompt.mode !== "off")) && isKeyed(prompt, target);
-    // Where nothing is found without a key, nothing is to be expected without one.
-    const isFindable = cache?.kind !== "keyed" || wantsKey || prompt.request.promptCacheKey !== undefined;
-    this.#rules = isFindable && prompt.countsOnly !== true ? rulesOf(target, prompt.prefixes.promptTokens) : NO_CACHE;
+    const isUsual = isOursToMark(prompt, isTranslated);
+    // What the provider marks by itself, a prompt's end, would be what was moved there: it is another one next time.
+    const isMissed = prompt.prefixes.hasTail && prompt.mode !== "off" && marksOf(cache)?.style === ENDS_ITSELF;
+    const isOurs = isUsual || ((prompt.warms !== undefined || isMissed) && !isSaid);
+    const isFound = this.#route.finds !== "never" && prompt.countsOnly !== true;
+    this.#rules = isFound ? rulesOf(target, prompt.prefixes.promptTokens) : NO_CACHE;
     this.#plan = planner.plan(planned, this.#rules, target.name, nowMs);
     const forked = isOurs ? forkMarks(this.#plan.marks, prompt, planned, marksOf(cache)) : [];
     const ours = isOurs ? warmMarks(forked, prompt.warms, planned, marksOf(cache)) : [];
     this.#marks = isOurs ? ours : saidMarks(prompt, marksOf(cache));
+    this.#readsAnywhere = isOurs || marksOf(cache) === undefined;
     this.#predictedRead = this.#counted();
     this.placement = placementOf(prompt, cache, {
       marks: ours,
       isOurs,
       parted: isOurs ? parted.of(prompt.prefixes, target.name) : [],
-      key: wantsKey ? keys.keyFor(keyAsk(prompt), nowMs) : undefined,
+      key: this.#route.key,
     });
     const { explainer } = parts;
     if (explainer === undefined || this.#rules.kind === "none") return;
@@ -166,7 +182,12 @@ class Placement implements PlacedPrompt {
   }
 
   get hold(): Hold | undefined {
-    return this.#plan.hold;
+    const { hold, foundTokens } = this.#plan;
+    if (hold === undefined || !this.#route.isTrusted) return undefined;
+    if (this.#readsAnywhere) return hold;
+    // What is read is read at the call's own marks: without one in what is awaited, there is nothing to wait for.
+    const marked = this.#tokens[this.#marks.at(-1)?.place ?? -1] ?? 0;
+    return marked >= foundTokens + hold.moreTokens ? hold : undefined;
   }
 
   get bustText(): string | undefined {
@@ -177,6 +198,13 @@ class Placement implements PlacedPrompt {
     return this.#marksText;
   }
 
+  giveUp(): void {
+    const { hold } = this.#plan;
+    if (hold === undefined) return;
+    this.#parts.planner.giveUp(this.#plan);
+    this.#parts.released(hold.leader, false);
+  }
+
   sent(unplaced: readonly Placed[], nowMs: number): void {
     this.#sentMs = nowMs;
     const { spots } = this.#prefixes;
@@ -184,39 +212,45 @@ class Placement implements PlacedPrompt {
     this.#marks = this.#marks.filter(({ place }) => !missing.has(spots[place] as Placed["spot"]));
     this.#marksText = marksText(this.#marks, this.#tokens);
     this.#parts.parted.learn(this.#prefixes, this.#marks, this.#target);
+    this.#route.sent(nowMs);
     this.#parts.planner.sent(this.#plan, nowMs, this.#marks);
     this.#predictedRead = this.#counted();
   }
 
   readable(nowMs: number): void {
-    this.#explained ??= this.#explain?.();
-    this.#explain = undefined;
+    this.#isReadable = true;
     this.#parts.planner.readable(this.#plan, nowMs);
-    this.#parts.released(this.#plan.id);
+    this.#parts.released(this.#plan.id, true);
   }
 
-  settled(usage: Usage | undefined, nowMs: number): void {
-    const bust = this.#explained?.settled(usage);
-    if (bust !== undefined) this.#bustText = bustText(bust);
+  explain(): void {
+    this.#explained ??= this.#isReadable ? this.#explain?.() : undefined;
+    this.#explain = undefined;
+  }
+
+  settled(usage: Usage | undefined, nowMs: number, diagnosis?: CacheDiagnosis): void {
     const used = usage === undefined ? undefined : planUsage(usage);
     if (used !== undefined) this.#learn(used, usage?.cacheWrite1h ?? 0);
     this.#parts.planner.settled(this.#plan, used, nowMs);
-    this.#parts.released(this.#plan.id);
+    this.#parts.released(this.#plan.id, true);
+    this.explain();
+    const bust = this.#explained?.settled(usage, diagnosis);
+    if (bust !== undefined) this.#bustText = bustText(bust);
   }
 
   failed(): void {
     this.#explain = undefined;
     this.#parts.planner.failed(this.#plan);
-    this.#parts.released(this.#plan.id);
+    this.#parts.released(this.#plan.id, false);
   }
 
   /** What will be read, as the provider counts it, as far as that is known. */
   #counted(): number {
     const { foundTokens } = this.#plan;
-    if (foundTokens === 0) return 0;
+    if (foundTokens === 0 || !this.#route.isTrusted) return 0;
     const { stepTokens, minTokens } = this.#rules;
     const place = this.#tokens.lastIndexOf(foundTokens);
-    const counted = this.#parts.counts.tokensAt(this.#prefixes, place, this.#target, foundTokens);
+    const counted = this.#parts.counts.tokensAt(this.#prefixes, place, this.#countedAs, foundTokens);
     const stepped = Math.floor(counted / stepTokens) * stepTokens;
     return stepped < minTokens ? 0 : stepped;
   }
@@ -229,15 +263,16 @@ class Placement implements PlacedPrompt {
     const { counts } = this.#parts;
     const learn = (place: number, tokens: number) => {
       const estimate = this.#tokens[place];
-      if (estimate !== undefined && tokens > 0) counts.learn(this.#prefixes, place, this.#target, { tokens, estimate });
+      if (estimate !== undefined && tokens > 0)
+        counts.learn(this.#prefixes, place, this.#countedAs, { tokens, estimate });
     };
-    if (last !== end || cached === 0) learn(end, uncached + cached);
+    if ((last !== end || cached === 0) && !this.#prefixes.hasTail) learn(end, uncached + cached);
     if (last === -1) return;
     learn(last, cached);
     const lastLong = this.#marks.findLast(({ ttlSeconds }) => ttlSeconds === SECONDS["1h"])?.place ?? -1;
     if (writtenLong > 0 && lastLong !== last) learn(lastLong, read + writtenLong);
     const found = this.#tokens.lastIndexOf(this.#plan.foundTokens);
-    if (counts.isKnown(this.#prefixes, found, this.#target)) return;
+    if (counts.isKnown(this.#prefixes, found, this.#countedAs)) return;
     if (Math.abs(read - this.#predictedRead) <= FOUND_TOKENS + FOUND_SHARE * this.#predictedRead) learn(found, read);
   }
 }
@@ -246,17 +281,31 @@ class Placement implements PlacedPrompt {
 const FOUND_SHARE = 0.06;
 const FOUND_TOKENS = 100;
 
+/** Whether the gateway says what is cached, and not the client. */
+function isOursToMark({ mode, request }: Prompt, isTranslated: boolean): boolean {
+  return mode === "improve" || (mode === "respect" && isTranslated && !isMarked(request));
+}
+
+/** Whether a key of ours may be sent. Not where only this call would have it: those after it would not find what it wrote. */
+function mayKey(prompt: Prompt, isTranslated: boolean): boolean {
+  return isOursToMark(prompt, isTranslated) || (isTranslated && prompt.mode !== "off");
+}
+
 function rulesOf({ record, price }: Target, promptTokens: number): CacheRules {
   if (record === undefined) return NO_CACHE;
   return cacheRules(record.cache, price === undefined ? undefined : ratesFor(price, promptTokens * record.tokenRatio));
 }
 
-function plannedPrompt({ request, prefixes, namespace, session }: Prompt, { record }: Target): PlannedPrompt {
+function plannedPrompt(
+  { request, prefixes, namespace, session }: Prompt,
+  { record }: Target,
+  { partition }: Route,
+): PlannedPrompt {
   const ratio = record?.tokenRatio ?? 1;
   const contract = marksOf(record?.cache);
   return {
     tenant: namespace,
-    ...(request.promptCacheKey === undefined || !takesKey(record?.cache) ? {} : { partition: request.promptCacheKey }),
+    ...(partition === undefined ? {} : { partition }),
     hashes: prefixes.hashes,
     tokens: ratio === 1 ? prefixes.tokens : prefixes.tokens.map((tokens) => Math.ceil(tokens * ratio)),
     ...(contract === undefined ? {} : { markable: markablePlaces(request, prefixes, contract) }),
@@ -264,11 +313,15 @@ function plannedPrompt({ request, prefixes, namespace, session }: Prompt, { reco
     staticPlace: prefixes.saidPlace === -1 ? prefixes.staticPlace : prefixes.saidPlace,
     promptTokens: Math.ceil(prefixes.promptTokens * ratio),
     lastKind: prefixes.lastKind,
+    ...(request.stream ? {} : { isWhole: true }),
     ...(session === undefined ? {} : { session }),
   };
 }
 
 type MarkContract = Extract<CacheContract, { kind: "marks" }>;
+
+/** The mark of models that set one at a prompt's end by themselves. */
+const ENDS_ITSELF = "prompt_cache_breakpoint";
 
 function marksOf(cache: CacheContract | undefined): MarkContract | undefined {
   return cache?.kind === "marks" ? cache : undefined;
@@ -316,15 +369,18 @@ function warmMarks(
 
 /** The client's marks as the planner has them, so that it knows what they write; and what a provider marks where nothing is said. */
 function saidMarks({ request, prefixes }: Prompt, contract: MarkContract | undefined): readonly PlannedMark[] {
+  // A model that is not sent them reads and writes as if there were none.
+  if (contract === undefined) return [];
   const { marks, spots } = prefixes;
   const end = spots.length - 1;
-  const usualSeconds = Math.min(...(contract?.ttlSeconds ?? [300]));
+  const usualSeconds = Math.min(...contract.ttlSeconds);
   const secondsOf = ({ ttl }: CacheMark) => (ttl === undefined ? usualSeconds : SECONDS[ttl]);
   const said = marks.map(({ place, mark }): PlannedMark => ({
     place: Math.min(place, end),
     ttlSeconds: secondsOf(mark),
   }));
-  const marksItself = contract?.style === "prompt_cache_breakpoint" && request.saysCaching !== true;
+  // The prompt's very end is no place that comes back where something was moved there.
+  const marksItself = contract.style === ENDS_ITSELF && request.saysCaching !== true && !prefixes.hasTail;
   const whole = request.cache ?? (marksItself ? {} : undefined);
   if (whole === undefined || said.some(({ place }) => place === end)) return said;
   return [...said, { place: end, ttlSeconds: secondsOf(whole) }];
@@ -351,11 +407,11 @@ function placementOf(
   cache: CacheContract | undefined,
   { marks, isOurs, parted, key }: PlacementWish,
 ): CachePlacement | undefined {
-  const { spots, saidPlace } = prefixes;
+  const { spots, saidPlace, hasTail } = prefixes;
   const contract = marksOf(cache);
   // Where the provider marks a prompt's end by itself, that mark need not be said, and where it is not wanted, that has to be.
-  const endsItself = contract?.style === "prompt_cache_breakpoint";
-  const isEnd = ({ place }: PlannedMark) => place === spots.length - 1;
+  const endsItself = contract?.style === ENDS_ITSELF;
+  const isEnd = ({ place }: PlannedMark) => place === spots.length - 1 && !hasTail;
   const placed = new Map<number, Placed>();
   const put = (place: number, mark: CacheMark | undefined, isParted: boolean) => {
     const spot = spots[place];
@@ -384,39 +440,6 @@ const TTLS: ReadonlyMap<number, NonNullable<CacheMark["ttl"]>> = new Map([
   [3_600, "1h"],
   [43_200, "12h"],
 ]);
-
-/** Whether a key helps this prompt to be found again. */
-function isKeyed({ request, prefixes }: Prompt, { record }: Target): boolean {
-  const cache = record?.cache;
-  if (record === undefined || cache === undefined || request.promptCacheKey !== undefined) return false;
-  if (!("minTokens" in cache) || prefixes.promptTokens * record.tokenRatio < cache.minTokens) return false;
-  return takesKey(cache);
-}
-
-function takesKey(cache: CacheContract | undefined): boolean {
-  switch (cache?.kind) {
-    case "automatic":
-      return cache.key;
-    case "keyed":
-      return true;
-    case "marks":
-      return cache.style === "prompt_cache_breakpoint";
-    default:
-      return false;
-  }
-}
-
-function keyAsk({ prefixes, namespace, session }: Prompt): Parameters<CacheKeys["keyFor"]>[0] {
-  const { hashes, staticPlace, spots } = prefixes;
-  const wordOf = (place: number) => `${hashes[2 * place]}.${hashes[2 * place + 1]}`;
-  // A conversation goes on from its first message to the user's: what stands behind the static prefix.
-  const opening = Math.min(staticPlace + 1, spots.length - 1);
-  return {
-    tenant: namespace,
-    staticPrefix: staticPlace === -1 ? undefined : wordOf(staticPlace),
-    conversation: session ?? (opening < 0 ? "" : wordOf(opening)),
-  };
-}
 
 function marksText(marks: readonly PlannedMark[], tokens: Uint32Array): string | undefined {
   if (marks.length === 0) return undefined;

@@ -24,6 +24,8 @@ export interface PlannedPrompt {
   /** The whole prompt, at least the tokens of the last place. */
   readonly promptTokens: number;
   readonly lastKind: LastKind;
+  /** Its answer is not streamed: when it can be read is not heard, only when it was answered. */
+  readonly isWhole?: boolean;
 }
 
 /** Who said the last message. */
@@ -55,6 +57,8 @@ export interface Hold {
   readonly moreTokens: number;
   /** When it is expected to be readable. */
   readonly untilMs: number;
+  /** Whether it will be known when it really is; else it is taken to be, from then on. */
+  readonly isHeard: boolean;
 }
 
 /** What was billed, in any consistent count of tokens: the planner compares shares, as its own counts may be estimates. */
@@ -76,6 +80,8 @@ export interface Planner {
   readable(plan: Plan, nowMs: number): void;
   /** The answer told what was read and written; what the planner believed is corrected by it. `undefined`: it told nothing. */
   settled(plan: Plan, usage: PlanUsage | undefined, nowMs: number): void;
+  /** Whom this plan's {@link Hold} is on was waited for long enough: another may write what it was to. */
+  giveUp(plan: Plan): void;
   /** There will be no answer: nothing was written. */
   failed(plan: Plan): void;
   /** The statistics as JSON, for a restart. The mirror of providers' caches is not in it: it refills within minutes. */

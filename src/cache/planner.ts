@@ -18,7 +18,7 @@ import {
   Waiting,
   weightOf,
 } from "./hazard.ts";
-import { type Entry, Mirror } from "./mirror.ts";
+import { type Arrival, type Entry, Mirror } from "./mirror.ts";
 import { placeMarks } from "./placement.ts";
 import type {
   Hold,
@@ -57,6 +57,8 @@ const BORDERS_MAX = 50_000;
 const PLACES_MAX = 250_000;
 const TENANTS_MAX = 256;
 const WAITING_MAX = 65_536;
+/** What is only believed to be readable is believed so a little later than it is expected. */
+const UNHEARD_MARGIN = 1.25;
 /** Less is not worth waiting for. */
 const HOLD_TOKENS_MIN = 1024;
 /** What a plan remembers between its calls. */
@@ -161,7 +163,8 @@ class LearningPlanner implements Planner {
     if (course.state !== "sent") return;
     course.state = "readable";
     this.#epoch += 1;
-    this.#speeds.learn(course.target, course.prompt.promptTokens - course.predictedRead, nowMs - course.sentMs);
+    const uncachedTokens = course.prompt.promptTokens - course.predictedRead;
+    if (isHeard(course.prompt)) this.#speeds.learn(course.target, uncachedTokens, nowMs - course.sentMs);
     this.#eachWritten(course, (border) => this.#mirror.arrive(border, course.id, nowMs));
   }
 
@@ -173,6 +176,17 @@ class LearningPlanner implements Planner {
     if (usage === undefined || course.rules.kind === "none") return;
     this.#epoch += 1;
     this.#correct(course, usage, nowMs);
+  }
+
+  giveUp(plan: Plan): void {
+    const course = plan as Course;
+    const { hold } = course;
+    if (hold === undefined) return;
+    this.#epoch += 1;
+    this.#trail.walk(course);
+    for (let index = 0; index < this.#trail.length; index += 1)
+      this.#mirror.giveUp(this.#trail.path[index] as number, hold.leader);
+    if (this.#trail.below !== NONE) this.#mirror.giveUp(this.#trail.below, hold.leader);
   }
 
   failed(plan: Plan): void {
@@ -246,7 +260,13 @@ class LearningPlanner implements Planner {
   }
 
   #holdFor(border: number, moreTokens: number): Hold {
-    return { leader: this.#mirror.writer(border), moreTokens, untilMs: this.#mirror.readableMs(border) };
+    const isLeaderHeard = this.#mirror.isHeard(border);
+    return {
+      leader: this.#mirror.writer(border),
+      moreTokens,
+      untilMs: this.#mirror.readableMs(border),
+      isHeard: isLeaderHeard,
+    };
   }
 
   /** What will be read, where a provider caches whatever it reads. */
@@ -287,12 +307,12 @@ class LearningPlanner implements Planner {
   #pass(course: Course, nowMs: number): void {
     const { rules, prompt } = course;
     const expiresMs = nowMs + longMs(rules);
-    const readableMs = nowMs + this.#speeds.expectedMs(course.target, prompt.promptTokens - course.predictedRead);
+    const arrival = this.#arrival(course, prompt.promptTokens - course.predictedRead, nowMs);
     const entry = { expiresMs, isLong: true, under: NONE, writer: course.id };
     for (let index = 0; index < this.#trail.length; index += 1) {
       const border = this.#trail.path[index] as number;
       if ((this.#tree.tokens[border] as number) <= course.foundTokens) this.#mirror.set(border, entry);
-      else this.#writeEntry(course, border, entry, readableMs, nowMs);
+      else this.#writeEntry(course, border, entry, arrival, nowMs);
     }
   }
 
@@ -304,7 +324,7 @@ class LearningPlanner implements Planner {
     course.predictedRead = readTokens;
     course.foundTokens = readTokens;
     if (hit !== NONE) this.#refresh(hit, rules, nowMs);
-    const readableMs = nowMs + this.#speeds.expectedMs(course.target, prompt.promptTokens - readTokens);
+    const arrival = this.#arrival(course, prompt.promptTokens - readTokens, nowMs);
     let under = hit;
     for (const mark of marks) {
       const tokens = prompt.tokens[mark.place] as number;
@@ -313,7 +333,7 @@ class LearningPlanner implements Planner {
       if (border === NONE) continue;
       const ttlMs = mark.ttlSeconds * 1000;
       const entry = { expiresMs: nowMs + ttlMs, isLong: ttlMs > shortMs(rules), under, writer: course.id };
-      this.#writeEntry(course, border, entry, readableMs, nowMs);
+      this.#writeEntry(course, border, entry, arrival, nowMs);
       under = border;
     }
   }
@@ -344,8 +364,15 @@ class LearningPlanner implements Planner {
     return NONE;
   }
 
-  #writeEntry(course: Course, border: number, entry: Entry, readableMs: number, nowMs: number): void {
-    if (this.#mirror.write(border, entry, readableMs, nowMs)) {
+  #arrival({ prompt, target }: Course, uncachedTokens: number, nowMs: number): Arrival {
+    const expectedMs = this.#speeds.expectedMs(target, uncachedTokens);
+    return isHeard(prompt)
+      ? { readableMs: nowMs + expectedMs, isHeard: true }
+      : { readableMs: nowMs + UNHEARD_MARGIN * expectedMs, isHeard: false };
+  }
+
+  #writeEntry(course: Course, border: number, entry: Entry, arrival: Arrival, nowMs: number): void {
+    if (this.#mirror.write(border, entry, arrival, nowMs)) {
       course.written.push(border, this.#tree.generation[border] as number);
     } else course.hasProlonged = true;
   }
@@ -446,6 +473,11 @@ class LearningPlanner implements Planner {
     if (border === NONE || this.#mirror.isAlive(border, nowMs)) return;
     this.#mirror.set(border, { expiresMs: nowMs + shortMs(rules), isLong: false, under: NONE, writer: id });
   }
+}
+
+/** An answer that is not streamed is heard of once it is complete, long after its prompt can be read. */
+function isHeard({ isWhole }: PlannedPrompt): boolean {
+  return isWhole !== true;
 }
 
 /** A target has a cache for each key, where it keeps them apart by one. */

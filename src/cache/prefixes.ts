@@ -9,6 +9,8 @@
 import { hash } from "node:crypto";
 import type { CacheMark, ChatRequest, JsonValue, Message, Part, Spot, Tool } from "../chat.ts";
 import { MESSAGE_TOKENS, partTokens, promptTokensWith, toolTokens } from "../tokens.ts";
+import { boundariesIn, type LeftOut } from "./boundary.ts";
+import { forgetTexts, TEXT_BYTES_MAX, textBytes, WIDE } from "../text-bytes.ts";
 import type { LastKind } from "./plan.ts";
 
 export interface Prefixes {
@@ -23,12 +25,18 @@ export interface Prefixes {
   readonly staticPlace: number;
   /** The place that the client itself says ends what is static; -1: it does not say. */
   readonly saidPlace: number;
+  /** Every line by which it says so, in any of its system texts: none of them is sent. Shallow to deep. */
+  readonly leftOut: readonly TextSpot[];
   /** The whole request's estimated tokens (o200k). */
   readonly promptTokens: number;
   readonly lastKind: LastKind;
+  /** Whether something stands behind the last place that is no part of any prefix, as it was moved there. */
+  readonly hasTail: boolean;
   /** The client's own marks, shallow to deep. */
   readonly marks: readonly { readonly place: number; readonly mark: CacheMark }[];
 }
+
+type TextSpot = Extract<Spot, { readonly kind: "text" }>;
 
 /** Characters from one place to the next inside a text: about 512 tokens of prose. */
 const STEP_CHARACTERS = 2_048;
@@ -42,8 +50,9 @@ export const PLACES_MAX = 8_192;
  * @param boundaryLine The line by which a client says in its system text that what follows is not static.
  */
 export function readPrefixes(request: ChatRequest, namespace: string, boundaryLine: string): Prefixes {
-  const reader = new PrefixReader(request, namespace, boundaryLine);
-  return reader.read();
+  const prefixes = new PrefixReader(request, namespace, boundaryLine).read();
+  forgetTexts();
+  return prefixes;
 }
 
 /** A place of a prompt that is sent to a target, as text. */
@@ -59,11 +68,15 @@ class PrefixReader {
   readonly #tokens: number[] = [];
   readonly #blocks: number[] = [];
   readonly #spots: Spot[] = [];
+  /** The place that is the last one if no other follows. */
+  #waiting: Spot | undefined;
   readonly #marks: { place: number; mark: CacheMark }[] = [];
   #counted = 0;
   #blocksSoFar = 0;
   #staticPlace = -1;
   #saidPlace = -1;
+  readonly #leftOut: TextSpot[] = [];
+  #hasTail = false;
 
   constructor(request: ChatRequest, namespace: string, boundaryLine: string) {
     this.#request = request;
@@ -77,17 +90,20 @@ class PrefixReader {
     const firstUser = messages.findIndex((message) => message.role !== "system");
     for (const [at, message] of messages.entries()) {
       this.#message(message, at, firstUser === -1 || at <= firstUser);
-      if (message.role === "system" && (firstUser === -1 || at < firstUser)) this.#staticPlace = this.#spots.length - 1;
+      if (message.role === "system" && (firstUser === -1 || at < firstUser)) this.#staticPlace = this.#places - 1;
     }
+    if (this.#waiting !== undefined) this.#end(this.#waiting);
     return {
-      hashes: Uint32Array.from(this.#words),
-      tokens: Uint32Array.from(this.#tokens),
-      blocks: Uint32Array.from(this.#blocks),
+      hashes: new Uint32Array(this.#words),
+      tokens: new Uint32Array(this.#tokens),
+      blocks: new Uint32Array(this.#blocks),
       spots: this.#spots,
       staticPlace: this.#staticPlace,
       saidPlace: this.#saidPlace,
+      leftOut: this.#leftOut,
       promptTokens: promptTokensWith(this.#counted, this.#request),
       lastKind: lastKindOf(messages),
+      hasTail: this.#hasTail,
       marks: this.#marks,
     };
   }
@@ -97,8 +113,7 @@ class PrefixReader {
     let last: Tool | undefined;
     for (const tool of this.#request.tools) {
       if (tool.type === "function" && tool.deferred === true) continue;
-      this.#chain.tool(tool);
-      this.#counted += toolTokens(tool);
+      this.#counted += toolTokens(tool, this.#chain.tool(tool));
       last = tool;
     }
     if (last === undefined) return;
@@ -112,76 +127,98 @@ class PrefixReader {
     this.#counted += MESSAGE_TOKENS;
     for (const [index, part] of message.parts.entries()) {
       // What differs from request to request and says nothing to the model would part prefixes that are the same.
-      if (part.type === "opaque" && part.volatile === true) continue;
+      if (isVolatile(part)) {
+        // It is read all the same, by whom it is shown.
+        this.#counted += partTokens(part);
+        this.#hasTail ||= part.type === "text";
+        continue;
+      }
       this.#blocksSoFar += 1;
       const before = this.#counted;
       this.#counted += partTokens(part);
-      if (isOpening && part.type === "text") this.#text(part.text, { message: at, part: index }, message.role, before);
+      const isText = part.type === "text" && (isOpening || message.role === "system");
+      if (isText) this.#text(part.text, { message: at, part: index }, { role: message.role, isOpening, before });
       else this.#chain.part(part);
       this.#place({ kind: "part", message: at, part: index }, part.cache);
     }
   }
 
-  /** A text that may be static as far as its middle. */
-  #text(text: string, spot: { message: number; part: number }, role: Message["role"], before: number): void {
-    const said = role === "system" ? boundaryIn(text, this.#boundaryLine) : undefined;
+  /** A text, which may be static as far as its middle, without the client's own lines in it. */
+  #text(text: string, spot: { message: number; part: number }, { role, isOpening, before }: TextPlace): void {
+    const leftOut = role === "system" ? boundariesIn(text, this.#boundaryLine) : [];
+    // Pushed one by one: there may be more of them than a call takes arguments.
+    for (const line of leftOut) this.#leftOut.push({ kind: "text", ...spot, ...line });
     const whole = this.#counted;
     let from = 0;
     this.#chain.beginText();
-    for (const { end, resume } of steps(text, said)) {
-      this.#chain.text(text.slice(from, end));
+    for (const { end, resume } of steps(text, leftOut, isOpening)) {
+      this.#chain.text(text, from, end);
+      from = resume;
+      // Only what a prompt begins with can be static, and its first line says how far.
+      const isSaid = resume !== end;
+      if (isSaid && (this.#saidPlace !== -1 || !isOpening)) continue;
       // As it would be if it ended here: a text that is parted at the line is the same prefix.
       this.#counted = before + ((whole - before) * end) / text.length;
-      if (resume !== end) this.#saidPlace = this.#spots.length;
+      if (isSaid) this.#saidPlace = Math.min(this.#places, PLACES_MAX - 1);
       this.#place({ kind: "text", ...spot, end, resume }, undefined);
-      from = resume;
     }
-    this.#chain.text(from === 0 ? text : text.slice(from));
+    this.#chain.text(text, from);
     this.#counted = whole;
   }
 
+  get #places(): number {
+    return this.#spots.length + (this.#waiting === undefined ? 0 : 1);
+  }
+
   #place(spot: Spot, mark: CacheMark | undefined): void {
-    const isFull = this.#spots.length === PLACES_MAX;
-    if (isFull) {
-      this.#spots.pop();
-      this.#tokens.pop();
-      this.#blocks.pop();
-      this.#words.length -= 2;
-    }
+    if (this.#spots.length < PLACES_MAX - 1) this.#end(spot);
+    else this.#waiting = spot;
+    if (mark !== undefined) this.#marks.push({ place: this.#places - 1, mark });
+  }
+
+  #end(spot: Spot): void {
     this.#chain.end(this.#words);
-    if (mark !== undefined) this.#marks.push({ place: this.#spots.length, mark });
     this.#spots.push(spot);
     this.#tokens.push(Math.ceil(this.#counted));
     this.#blocks.push(this.#blocksSoFar);
   }
 }
 
+interface TextPlace {
+  readonly role: Message["role"];
+  /** Whether it is part of what the prompt begins with. */
+  readonly isOpening: boolean;
+  /** Tokens before it. */
+  readonly before: number;
+}
+
+/** Whether it differs from request to request, and is no part of a prefix. */
+export function isVolatile(part: Part): boolean {
+  return (part.type === "opaque" || part.type === "text") && part.volatile === true;
+}
+
 function lastKindOf(messages: readonly Message[]): LastKind {
-  const role = messages.at(-1)?.role;
+  const isAdded = ({ parts }: Message) => parts.length > 0 && (parts as readonly Part[]).every(isVolatile);
+  const role = messages.findLast((message) => !isAdded(message))?.role;
   return role === "tool" || role === "user" || role === "assistant" ? role : "other";
 }
 
-interface Step {
-  readonly end: number;
-  readonly resume: number;
-}
-
-/** Where a text can be parted: at every so many characters, and at the client's own line. Both count from the text's start. */
-function* steps(text: string, said: Step | undefined): Generator<Step> {
-  let waiting = said;
-  for (let count = 1; count <= STEPS_MAX && count * STEP_CHARACTERS < text.length; count += 1) {
+/** Where a text can be parted: at every so many characters, and where a line is left out. All count from the text's start. */
+function* steps(text: string, leftOut: readonly LeftOut[], isOpening: boolean): Generator<LeftOut> {
+  let at = 0;
+  let resume = 0;
+  const stepsMax = isOpening ? STEPS_MAX : 0;
+  for (let count = 1; count <= stepsMax && count * STEP_CHARACTERS < text.length; count += 1) {
     const end = wholeCharacters(text, count * STEP_CHARACTERS);
-    if (waiting !== undefined && waiting.end <= end) {
-      yield waiting;
-      if (waiting.resume > end) {
-        waiting = undefined;
-        continue;
-      }
-      waiting = undefined;
+    for (let line = leftOut[at]; line !== undefined && line.end <= end; line = leftOut[at]) {
+      yield line;
+      resume = line.resume;
+      at += 1;
     }
-    yield { end, resume: end };
+    // Not inside of what is left out.
+    if (resume <= end) yield { end, resume: end };
   }
-  if (waiting !== undefined) yield waiting;
+  yield* leftOut.slice(at);
 }
 
 /** Never between the two halves of a character. */
@@ -190,41 +227,27 @@ function wholeCharacters(text: string, end: number): number {
   return code >= 0xdc00 && code < 0xe000 ? end - 1 : end;
 }
 
-/** The first line that is the boundary line and nothing else, outside of fenced code. */
-export function boundaryIn(text: string, boundaryLine: string): Step | undefined {
-  if (boundaryLine === "" || !text.includes(boundaryLine)) return undefined;
-  let isCode = false;
-  let start = 0;
-  for (;;) {
-    const lineEnd = text.indexOf("\n", start);
-    const line = text.slice(start, lineEnd === -1 ? text.length : lineEnd).trim();
-    if (/^(?:```|~~~)/.test(line)) isCode = !isCode;
-    else if (line === boundaryLine && !isCode)
-      return { end: start, resume: lineEnd === -1 ? text.length : lineEnd + 1 };
-    if (lineEnd === -1) return undefined;
-    start = lineEnd + 1;
-  }
-}
-
-/** In hexadecimal digits. */
-const DIGEST_BYTES = 64;
-/** What a piece may have to be written out here; longer ones are hashed for themselves first. */
-const PIECE_BYTES_MAX = 64 * 1024;
+const DIGEST_BYTES = 32;
+/** Before each text: how long it is, and how many of its characters are written behind it. */
+const HEAD_BYTES = 4;
+/** A character that is not in Latin-1, and where it stands. */
+const WIDE_BYTES = 4;
+/** In place of a length: a text that is hashed for itself first. */
+const LONG = 0xffff;
 /** The digest of what was before, then what is waiting. Shared, as nothing here is ever interrupted. */
-const SCRATCH = Buffer.allocUnsafe(DIGEST_BYTES + 2 * PIECE_BYTES_MAX);
-/** Bytes that no UTF-8 has: what begins. */
-const ROLE_BYTES: Readonly<Record<Message["role"], number>> = { system: 0xf8, user: 0xf9, assistant: 0xfa, tool: 0xfb };
-const TEXT = 0xfc;
-const OTHER_PART = 0xfd;
-const FIELD = 0xfe;
-const LONG = 0xff;
+const SCRATCH = Buffer.allocUnsafe(2 * (DIGEST_BYTES + HEAD_BYTES + (1 + WIDE_BYTES) * TEXT_BYTES_MAX));
+/** What begins. Texts say how long they are, so that none is taken for one of these. */
+const ROLE_BYTES: Readonly<Record<Message["role"], number>> = { system: 1, user: 2, assistant: 3, tool: 4 };
+const TEXT = 5;
+const OTHER_PART = 6;
+const FIELD = 7;
 
 /** A running hash that gives its state at every place. */
 class Chain {
   #end = DIGEST_BYTES;
 
   constructor(namespace: string) {
-    SCRATCH.write(hash("sha256", namespace, "hex"), 0, "latin1");
+    SCRATCH.write(digestOf(namespace), 0, "latin1");
   }
 
   begin(role: Message["role"]): void {
@@ -235,26 +258,40 @@ class Chain {
     this.#byte(TEXT);
   }
 
-  text(text: string): void {
-    if (text.length * 3 <= PIECE_BYTES_MAX) {
-      if (this.#end + text.length * 3 > SCRATCH.length) this.#fold();
-      this.#end += SCRATCH.write(text, this.#end);
+  /** A text, or what is from one character of it up to another. */
+  text(text: string, from: number = 0, end: number = text.length): void {
+    const piece = end - from === text.length ? text : text.slice(from, end);
+    if (piece.length > TEXT_BYTES_MAX) {
+      this.#head(LONG, 0, DIGEST_BYTES);
+      this.#end += SCRATCH.write(digestOf(piece), this.#end, "latin1");
       return;
     }
-    this.#byte(LONG);
-    if (this.#end + DIGEST_BYTES > SCRATCH.length) this.#fold();
-    this.#end += SCRATCH.write(hash("sha256", text, "hex"), this.#end, "latin1");
+    const isWhole = text.length <= TEXT_BYTES_MAX;
+    const { at, wide } = textBytes(isWhole ? text : piece);
+    const before = isWhole ? from : 0;
+    let first = at;
+    while (first < at + wide && WIDE[first]! >>> 16 < before) first += 1;
+    let last = first;
+    while (last < at + wide && WIDE[last]! >>> 16 < before + piece.length) last += 1;
+    this.#head(piece.length, last - first, piece.length + WIDE_BYTES * (last - first));
+    // The low bytes: of a character that has others as well the whole follows, and where it stands.
+    this.#end += SCRATCH.write(piece, this.#end, "latin1");
+    for (let index = first; index < last; index += 1) this.#number(WIDE[index]! - (before << 16));
   }
 
-  tool(tool: Tool): void {
+  /** @returns Its parameters, or all of it, as JSON text. */
+  tool(tool: Tool): string {
     this.#byte(OTHER_PART);
     if (tool.type === "opaque") {
-      this.text(unmarked(tool.value));
-      return;
+      const json = unmarked(tool.value);
+      this.text(json);
+      return json;
     }
     this.text(tool.name);
     this.#field(tool.description ?? "");
-    this.#field(JSON.stringify(tool.parameters ?? null));
+    const json = JSON.stringify(tool.parameters ?? {});
+    this.#field(json);
+    return json;
   }
 
   part(part: Part): void {
@@ -295,8 +332,8 @@ class Chain {
 
   /** Two words of everything so far. */
   end(words: number[]): void {
-    this.#fold();
-    words.push(word(0), word(8));
+    const digest = this.#fold();
+    words.push(wordAt(digest, 0), wordAt(digest, 4));
   }
 
   #field(text: string): void {
@@ -304,27 +341,58 @@ class Chain {
     this.text(text);
   }
 
+  #head(length: number, wide: number, bytes: number): void {
+    this.#room(HEAD_BYTES + bytes);
+    this.#number(length | (wide << 16));
+  }
+
+  #number(number: number): void {
+    SCRATCH[this.#end] = number;
+    SCRATCH[this.#end + 1] = number >> 8;
+    SCRATCH[this.#end + 2] = number >> 16;
+    SCRATCH[this.#end + 3] = number >> 24;
+    this.#end += 4;
+  }
+
   #byte(byte: number): void {
-    if (this.#end === SCRATCH.length) this.#fold();
+    this.#room(1);
     SCRATCH[this.#end] = byte;
     this.#end += 1;
   }
 
-  #fold(): void {
-    // As text it is had sooner than as a buffer.
-    this.#end = SCRATCH.write(hash("sha256", SCRATCH.subarray(0, this.#end), "hex"), 0, "latin1");
+  #room(bytes: number): void {
+    if (this.#end + bytes > SCRATCH.length) this.#fold();
+  }
+
+  #fold(): string {
+    const digest = digestOf(SCRATCH.subarray(0, this.#end));
+    this.#end = SCRATCH.write(digest, 0, "latin1");
+    return digest;
   }
 }
 
-/** Eight hexadecimal digits of the digest, as a number. */
-function word(at: number): number {
-  return Number.parseInt(SCRATCH.toString("latin1", at, at + 8), 16);
+/** A character a byte: as text it is had sooner than as a buffer. */
+function digestOf(data: string | Uint8Array): string {
+  return hash("sha256", data, "binary");
+}
+
+/** Four bytes of a digest. */
+function wordAt(digest: string, at: number): number {
+  return (
+    (digest.charCodeAt(at) << 24) |
+    (digest.charCodeAt(at + 1) << 16) |
+    (digest.charCodeAt(at + 2) << 8) |
+    digest.charCodeAt(at + 3)
+  );
 }
 
 /** Fields by which dialects mark the end of a prefix; a mark moves on with every turn. */
-const MARKS: ReadonlySet<string> = new Set(["cache_control", "prompt_cache_breakpoint"]);
+const MARKS: readonly string[] = ["cache_control", "prompt_cache_breakpoint"];
 
 /** A value that only its dialect knows, as JSON text without the marks on it. */
 export function unmarked(value: JsonValue): string {
-  return JSON.stringify(value, (key, inner: unknown) => (MARKS.has(key) ? undefined : inner));
+  const text = JSON.stringify(value);
+  // Most have none, and to ask at each key takes ten times as long.
+  if (!MARKS.some((mark) => text.includes(`"${mark}"`))) return text;
+  return JSON.stringify(value, (key, inner: unknown) => (MARKS.includes(key) ? undefined : inner));
 }

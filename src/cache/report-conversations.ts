@@ -6,6 +6,7 @@
  */
 import type { PicoUsd, Rates, Usage } from "../usage.ts";
 import { endMarkedCost, type CacheMoney } from "./report-money.ts";
+import { moneyText, type ConversationsSnapshot } from "./report-snapshot.ts";
 
 export interface Turn extends CacheMoney {
   readonly task: string;
@@ -82,6 +83,25 @@ export class Conversations {
     }
     this.#writes.length = kept;
     return { tokens: this.#wastedTokens, picoUsd: this.#wastedPicoUsd };
+  }
+
+  /** @param keptMax Writes and turns that are kept of it: the latest. */
+  snapshot(keptMax: number): ConversationsSnapshot {
+    return {
+      wastedTokens: this.#wastedTokens,
+      wastedPicoUsd: moneyText(this.#wastedPicoUsd),
+      writes: this.#writes
+        .slice(-keptMax)
+        .map(({ task, from, to, expiresMs, premium }) => ({ task, from, to, expiresMs, premium: moneyText(premium) })),
+      turns: [...this.#last].slice(-keptMax).map(([task, turn]) => ({ task, ...turn })),
+    };
+  }
+
+  restore({ wastedTokens, wastedPicoUsd, writes, turns }: ConversationsSnapshot): void {
+    this.#wastedTokens = wastedTokens;
+    this.#wastedPicoUsd = BigInt(wastedPicoUsd);
+    for (const write of writes.slice(-WRITES_MAX)) this.#writes.push({ ...write, premium: BigInt(write.premium) });
+    for (const { task, whole, sentMs } of turns.slice(-TASKS_MAX)) this.#last.set(task, { whole, sentMs });
   }
 
   /** Longer lifetimes come first in a prompt. */

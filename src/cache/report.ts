@@ -4,11 +4,20 @@
  * Sums only, of what providers billed; classes, conversations and breakers are bounded, and what is beyond a bound is "other".
  */
 import { promptTokens, type PicoUsd, type Usage } from "../usage.ts";
-import type { Bust, BustCause } from "./bust.ts";
+import type { Bust } from "./bust.ts";
+import type { BustCause } from "./bust-cause.ts";
 import type { Breaker } from "./parting.ts";
 import type { Prefixes } from "./prefixes.ts";
 import { Conversations } from "./report-conversations.ts";
 import { inputCost, NO_MONEY, uncachedCost, type CacheMoney } from "./report-money.ts";
+import {
+  COUNT_NAMES,
+  moneyText,
+  readSnapshot,
+  type ClassSnapshot,
+  type CountName,
+  type ReportSnapshot,
+} from "./report-snapshot.ts";
 
 /** One settled answer. */
 export interface CacheObservation extends CacheMoney {
@@ -23,11 +32,15 @@ export interface CacheObservation extends CacheMoney {
   /** `undefined`: nobody predicted it. */
   readonly predictedRead: number | undefined;
   readonly bust: Bust | undefined;
+  /** Whether the provider's own diagnosis says the same; absent: it gave none, or there was nothing to compare it with. */
+  readonly agrees?: boolean | undefined;
   /** When it was sent: lifetimes run from there. */
   readonly sentMs: number;
 }
 
 export interface CacheReport {
+  /** When the first of the calls was sent, in milliseconds since the epoch; `undefined`: there is none. */
+  readonly sinceMs: number | undefined;
   /** The one with the most prompt tokens first; "other" last. */
   readonly classes: readonly ClassReport[];
 }
@@ -59,6 +72,9 @@ export interface ClassReport {
   readonly predictedReadTokens: number;
   /** Sum of |predicted − read| ÷ the same calls' prompt tokens; `undefined`: nothing was predicted. */
   readonly predictionError: number | undefined;
+  /** Calls whose provider said itself what broke their prefix, and those of them of which we would have said something else. */
+  readonly diagnosedCalls: number;
+  readonly disagreedCalls: number;
   /** The dearest first. */
   readonly breakers: readonly BreakerReport[];
 }
@@ -78,6 +94,10 @@ export interface CacheReporter {
   observe(observation: CacheObservation): void;
   /** @param nowMs Writes whose lifetime has ended by now and that nobody read are wasted. */
   read(nowMs: number): CacheReport;
+  /** The sums as JSON, for a restart. */
+  snapshot(): ReportSnapshot;
+  /** Goes on from what {@link snapshot} gave. @throws Error where that cannot be read: nothing is taken of it then. */
+  restore(snapshot: unknown): void;
 }
 
 export interface CacheReporterOptions {
@@ -88,6 +108,9 @@ export interface CacheReporterOptions {
 const CLASSES_MAX = 256;
 const BREAKERS_MAX = 32;
 const BREAKERS_SHOWN = 10;
+/** Open writes and turns that are kept over a restart: of all classes, and of each at least. */
+const KEPT_MAX = 2_048;
+const KEPT_MIN = 4;
 const OTHER = "other";
 
 /** The class as the caller said it, else a short hash of what the prompt begins with. */
@@ -100,6 +123,7 @@ export function classKeyOf(taskClass: string | undefined, { hashes, staticPlace 
 /** @example createCacheReporter().read(Date.now()).classes[0]?.hitRatio */
 export function createCacheReporter({ classesMax = CLASSES_MAX }: CacheReporterOptions = {}): CacheReporter {
   const classes = new Map<string, ClassSums>();
+  let sinceMs: number | undefined;
   const sumsOf = (key: string): ClassSums => {
     const known = classes.get(key);
     if (known !== undefined) return known;
@@ -109,12 +133,35 @@ export function createCacheReporter({ classesMax = CLASSES_MAX }: CacheReporterO
     return sums;
   };
   return {
-    observe: (observation) => sumsOf(observation.classKey).add(observation),
+    observe(observation) {
+      sinceMs ??= observation.sentMs;
+      sumsOf(observation.classKey).add(observation);
+    },
     read: (nowMs) => ({
+      sinceMs,
       classes: [...classes.values()]
         .map((sums) => sums.read(nowMs))
         .sort((one, other) => rank(other) - rank(one) || other.promptTokens - one.promptTokens),
     }),
+    snapshot: () => ({
+      version: 1,
+      sinceMs: sinceMs ?? null,
+      classes: [...classes.values()].map((sums) =>
+        sums.snapshot(Math.max(KEPT_MIN, Math.floor(KEPT_MAX / classes.size))),
+      ),
+    }),
+    restore(snapshot) {
+      const kept = readSnapshot(snapshot);
+      sinceMs = kept.sinceMs ?? undefined;
+      classes.clear();
+      const named = kept.classes.filter(({ key }) => key !== OTHER).slice(0, classesMax);
+      const others = kept.classes.filter(({ key }) => key === OTHER).slice(0, 1);
+      for (const one of [...named, ...others]) {
+        const sums = new ClassSums(one.key);
+        sums.restore(one);
+        classes.set(one.key, sums);
+      }
+    },
   };
 }
 
@@ -132,48 +179,42 @@ interface BreakerSums {
 }
 
 class ClassSums {
-  readonly #key: string;
+  readonly key: string;
   readonly #conversations = new Conversations();
   readonly #breakers = new Map<string, BreakerSums>();
-  #calls = 0;
-  #unknown = 0;
-  #prompt = 0;
-  #read = 0;
-  #written = 0;
+  readonly #counts = Object.fromEntries(COUNT_NAMES.map((name) => [name, 0])) as Record<CountName, number>;
   #saved = NO_MONEY;
   #savedAgainstEnd = NO_MONEY;
-  #unpriced = 0;
-  #predicted = 0;
-  #predictedRead = 0;
-  #predictedPrompt = 0;
-  #missed = 0;
 
   constructor(key: string) {
-    this.#key = key;
+    this.key = key;
   }
 
   add(observation: CacheObservation): void {
-    const { usage, predictedRead, bust } = observation;
-    this.#calls += 1;
+    const { usage, predictedRead, bust, agrees } = observation;
+    const counts = this.#counts;
+    counts.calls += 1;
+    if (agrees !== undefined) counts.diagnosed += 1;
+    if (agrees === false) counts.disagreed += 1;
     const whole = promptTokens(usage);
     const read = usage.cacheRead;
     if (whole === undefined || read === undefined) {
-      this.#unknown += 1;
+      counts.unknown += 1;
       return;
     }
-    this.#prompt += whole;
-    this.#read += read;
-    this.#written += (usage.cacheWrite5m ?? 0) + (usage.cacheWrite1h ?? 0) + (usage.cacheWriteOther ?? 0);
+    counts.prompt += whole;
+    counts.read += read;
+    counts.written += (usage.cacheWrite5m ?? 0) + (usage.cacheWrite1h ?? 0) + (usage.cacheWriteOther ?? 0);
     if (predictedRead !== undefined) {
-      this.#predicted += predictedRead;
-      this.#predictedRead += read;
-      this.#predictedPrompt += whole;
-      this.#missed += Math.abs(predictedRead - read);
+      counts.predicted += predictedRead;
+      counts.predictedRead += read;
+      counts.predictedPrompt += whole;
+      counts.missed += Math.abs(predictedRead - read);
     }
     const endCost = this.#conversations.add(observation, whole, read);
     const paid = inputCost(usage, observation.rates);
     const uncached = uncachedCost(whole, observation.rates);
-    if (paid === undefined || uncached === undefined) this.#unpriced += 1;
+    if (paid === undefined || uncached === undefined) counts.unpriced += 1;
     else {
       this.#saved += uncached - paid;
       // Where nothing is marked, that is what the provider does by itself.
@@ -184,15 +225,20 @@ class ClassSums {
 
   #bust({ cause, breaker, span, lostTokens, lostPicoUsd }: Bust): void {
     const place = span.replace(/^messages\[\d+\](?:\.content\[\d+\])?/, (path) => path.replace(/\d+/g, ""));
-    const key = JSON.stringify([cause, breaker, place]);
-    const isFull = !this.#breakers.has(key) && this.#breakers.size >= BREAKERS_MAX;
-    const sums =
-      this.#breakers.get(isFull ? OTHER : key) ??
-      (isFull ? noLoss(OTHER, undefined, OTHER) : noLoss(cause, breaker, place));
-    this.#breakers.set(isFull ? OTHER : key, sums);
+    const isFull = !this.#breakers.has(breakerKey(cause, breaker, place)) && this.#breakers.size >= BREAKERS_MAX;
+    const sums = isFull ? this.#sumsOf(OTHER, undefined, OTHER) : this.#sumsOf(cause, breaker, place);
     sums.calls += 1;
     sums.lostTokens += lostTokens;
     sums.lostPicoUsd += lostPicoUsd ?? 0n;
+  }
+
+  #sumsOf(cause: BreakerSums["cause"], breaker: Breaker | undefined, span: string): BreakerSums {
+    const key = breakerKey(cause, breaker, span);
+    const known = this.#breakers.get(key);
+    if (known !== undefined) return known;
+    const sums: BreakerSums = { cause, breaker, span, calls: 0, lostTokens: 0, lostPicoUsd: 0n };
+    this.#breakers.set(key, sums);
+    return sums;
   }
 
   read(nowMs: number): ClassReport {
@@ -200,29 +246,59 @@ class ClassSums {
       (one, other) => Number(other.lostPicoUsd - one.lostPicoUsd) || other.lostTokens - one.lostTokens,
     );
     const wasted = this.#conversations.wasted(nowMs);
+    const counts = this.#counts;
     return {
-      classKey: this.#key,
-      calls: this.#calls,
-      unknownCalls: this.#unknown,
-      promptTokens: this.#prompt,
-      readTokens: this.#read,
-      writtenTokens: this.#written,
-      hitRatio: this.#prompt === 0 ? undefined : this.#read / this.#prompt,
+      classKey: this.key,
+      calls: counts.calls,
+      unknownCalls: counts.unknown,
+      promptTokens: counts.prompt,
+      readTokens: counts.read,
+      writtenTokens: counts.written,
+      hitRatio: counts.prompt === 0 ? undefined : counts.read / counts.prompt,
       wastedTokens: wasted.tokens,
       wastedPicoUsd: wasted.picoUsd,
       savedPicoUsd: this.#saved,
       savedAgainstEndPicoUsd: this.#savedAgainstEnd,
-      unpricedCalls: this.#unpriced,
+      unpricedCalls: counts.unpriced,
       lostTokens: breakers.reduce((sum, { lostTokens }) => sum + lostTokens, 0),
       lostPicoUsd: breakers.reduce((sum, { lostPicoUsd }) => sum + lostPicoUsd, 0n),
-      predictedTokens: this.#predicted,
-      predictedReadTokens: this.#predictedRead,
-      predictionError: this.#predictedPrompt === 0 ? undefined : this.#missed / this.#predictedPrompt,
+      predictedTokens: counts.predicted,
+      predictedReadTokens: counts.predictedRead,
+      predictionError: counts.predictedPrompt === 0 ? undefined : counts.missed / counts.predictedPrompt,
+      diagnosedCalls: counts.diagnosed,
+      disagreedCalls: counts.disagreed,
       breakers: breakers.slice(0, BREAKERS_SHOWN).map((sums) => ({ ...sums })),
     };
   }
+
+  snapshot(keptMax: number): ClassSnapshot {
+    return {
+      key: this.key,
+      counts: { ...this.#counts },
+      saved: moneyText(this.#saved),
+      savedAgainstEnd: moneyText(this.#savedAgainstEnd),
+      breakers: [...this.#breakers.values()].map((sums) => ({
+        ...sums,
+        breaker: sums.breaker ?? null,
+        lostPicoUsd: moneyText(sums.lostPicoUsd),
+      })),
+      conversations: this.#conversations.snapshot(keptMax),
+    };
+  }
+
+  restore({ counts, saved, savedAgainstEnd, breakers, conversations }: ClassSnapshot): void {
+    Object.assign(this.#counts, counts);
+    this.#saved = BigInt(saved);
+    this.#savedAgainstEnd = BigInt(savedAgainstEnd);
+    for (const { cause, breaker, span, ...sums } of breakers.slice(0, BREAKERS_MAX + 1))
+      Object.assign(this.#sumsOf(cause, breaker ?? undefined, span), {
+        ...sums,
+        lostPicoUsd: BigInt(sums.lostPicoUsd),
+      });
+    this.#conversations.restore(conversations);
+  }
 }
 
-function noLoss(cause: BreakerSums["cause"], breaker: Breaker | undefined, span: string): BreakerSums {
-  return { cause, breaker, span, calls: 0, lostTokens: 0, lostPicoUsd: 0n };
+function breakerKey(cause: BreakerSums["cause"], breaker: Breaker | undefined, span: string): string {
+  return JSON.stringify([cause, breaker, span]);
 }

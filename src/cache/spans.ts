@@ -51,6 +51,8 @@ export function spansOf(request: ChatRequest, systemApart = true): readonly Span
     const isApart = systemApart && at < opening;
     for (const [part, value] of message.parts.entries()) {
       if (spans.length >= SPANS_MAX) return spans;
+      // What was moved behind everything breaks nothing.
+      if (value.type === "text" && value.volatile === true) continue;
       const path = isApart ? `system[${systemParts}]` : `messages[${systemApart ? at - opening : at}].content[${part}]`;
       systemParts += 1;
       spans.push(partSpan(path, message, at, value, part));

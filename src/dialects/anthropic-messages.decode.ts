@@ -1,7 +1,8 @@
 /**
  * Reads Anthropic's answers: whole or streamed, into events; and watches the streams that only pass by.
  */
-import type { AnswerError, ChatEvent, JsonObject, JsonValue } from "../chat.ts";
+import { readDiagnosis } from "../cache/diagnosis.ts";
+import type { AnswerError, CacheDiagnosis, ChatEvent, JsonObject, JsonValue } from "../chat.ts";
 import { BlockReader, wholeBlockEvents } from "./anthropic-messages.blocks.ts";
 import { tierIn, UsageReader } from "./anthropic-messages.usage.ts";
 import {
@@ -118,7 +119,8 @@ class MessageState {
 
   #usageOf(holder: JsonObject): ChatEvent[] {
     const usage = holder["usage"];
-    return isObject(usage) ? [{ type: "usage", usage: this.#usage.read(usage), ...tierIn(usage) }] : [];
+    if (!isObject(usage)) return [];
+    return [{ type: "usage", usage: this.#usage.read(usage), ...tierIn(usage), ...diagnosisIn(holder) }];
   }
 }
 
@@ -230,7 +232,7 @@ class WholeDecoder implements Decoder {
     return [
       startOf(message),
       ...wholeBlockEvents(content, text),
-      ...(isObject(usage) ? [{ type: "usage", usage: new UsageReader().read(usage), ...tierIn(usage) } as const] : []),
+      ...(isObject(usage) ? [wholeUsage(usage, message)] : []),
       ...(finish === undefined ? [] : [finish]),
       { type: "done" },
     ];
@@ -270,6 +272,16 @@ function startOf(message: JsonObject): ChatEvent {
   const id = textOf(message["id"]);
   const model = textOf(message["model"]);
   return { type: "start", ...(id === undefined ? {} : { id }), ...(model === undefined ? {} : { model }) };
+}
+
+function wholeUsage(usage: JsonObject, message: JsonObject): ChatEvent {
+  return { type: "usage", usage: new UsageReader().read(usage), ...tierIn(usage), ...diagnosisIn(message) };
+}
+
+/** Why the prompt was not read from its cache, for a client that asked. */
+function diagnosisIn({ diagnostics }: JsonObject): { readonly diagnosis?: CacheDiagnosis } {
+  const diagnosis = readDiagnosis(diagnostics);
+  return diagnosis === undefined ? {} : { diagnosis };
 }
 
 /** The files that a tool of the provider's has made. */

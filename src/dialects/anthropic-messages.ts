@@ -6,6 +6,7 @@ import type { Edit } from "../edit.ts";
 import type { ModelRecord } from "../model.ts";
 import { MessagesWatcher, messagesDecoder, readError } from "./anthropic-messages.decode.ts";
 import { errorEvent, messagesEncoder, writeError } from "./anthropic-messages.encode.ts";
+import { movable } from "./anthropic-messages.movable.ts";
 import { placing } from "./anthropic-messages.placing.ts";
 import { prewarming } from "./anthropic-messages.prewarming.ts";
 import { readRequest } from "./anthropic-messages.read.ts";
@@ -22,6 +23,7 @@ export const anthropicMessages: Dialect = {
   writeRequest,
   edits,
   placing,
+  movable,
   prewarming,
   refuses,
   decoder: messagesDecoder,

@@ -6,6 +6,7 @@ import type { AnswerError, ChatEvent, ChatRequest, DialectName, JsonObject, Loss
 import type { Edit } from "../edit.ts";
 import type { GatewayError } from "../errors.ts";
 import type { CacheContract, ModelRecord } from "../model.ts";
+import type { Movable } from "./movable.ts";
 import type { Remembering } from "./remembering.ts";
 
 export interface Dialect {
@@ -41,6 +42,12 @@ export interface Dialect {
    * The edits that place the client's own bytes at their cache boundary. Absent: the dialect cannot say any of it.
    */
   readonly placing?: (body: JsonObject, request: ChatRequest, placement: CachePlacement) => Placing;
+
+  /**
+   * What a client's own body allows to be moved to the end of its prompt. Absent, or without an answer: nothing, as there is no system
+   * text, or no end where anything could stand.
+   */
+  readonly movable?: (body: JsonObject) => Movable | undefined;
 
   /**
    * The edits by which a client's body asks for nothing to be generated, so that its prompt is only written to the cache; where there

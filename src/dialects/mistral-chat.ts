@@ -12,6 +12,7 @@ import { readRequest } from "./mistral-chat.read.ts";
 import { NAME } from "./mistral-chat.words.ts";
 import { writeRequest } from "./mistral-chat.write.ts";
 import { readError } from "./openai-chat.errors.ts";
+import { movable } from "./openai-chat.movable.ts";
 import { keyPlacing } from "./openai-chat.placing.ts";
 import { shortest } from "./openai-chat.prewarming.ts";
 import { isArray, isObject } from "./openai-chat.words.ts";
@@ -25,6 +26,7 @@ export const mistralChat: Dialect = {
   writeRequest,
   edits,
   placing: keyPlacing,
+  movable,
   prewarming: () => shortest("max_tokens"),
   decoder: mistralDecoder,
   watcher: mistralWatcher,

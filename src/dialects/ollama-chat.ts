@@ -13,6 +13,7 @@ import { errorEvent, readError, writeError } from "./ollama-chat.errors.ts";
 import { readPrompt, writePrompt } from "./ollama-chat.generate.ts";
 import { NDJSON_CONTENT_TYPE } from "./ndjson.ts";
 import { CHAT_LINE, GENERATE_LINE, type LineForm } from "./ollama-chat.line.ts";
+import { movable, promptMovable } from "./ollama-chat.movable.ts";
 import { promptPlacing } from "./ollama-chat.placing.ts";
 import { prewarming } from "./ollama-chat.prewarming.ts";
 import { readRequest } from "./ollama-chat.read.ts";
@@ -27,6 +28,7 @@ export const ollamaChat: Dialect = {
   writeRequest,
   // Messages are where the older API has them.
   placing: keyPlacing,
+  movable,
   ...answersAs(CHAT_LINE),
 };
 
@@ -35,6 +37,7 @@ export const ollamaGenerate: Dialect = {
   readRequest: readPrompt,
   writeRequest: writePrompt,
   placing: promptPlacing,
+  movable: promptMovable,
   ...answersAs(GENERATE_LINE),
 };
 

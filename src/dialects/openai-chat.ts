@@ -10,6 +10,7 @@ import type { Dialect, EditOptions } from "./dialect.ts";
 import { chatDecoder } from "./openai-chat.decode.ts";
 import { chatEncoder } from "./openai-chat.encode.ts";
 import { errorEvent, readChatError, writeError } from "./openai-chat.errors.ts";
+import { movable } from "./openai-chat.movable.ts";
 import { placing } from "./openai-chat.placing.ts";
 import { prewarming } from "./openai-chat.prewarming.ts";
 import { readRequest } from "./openai-chat.read.ts";
@@ -25,6 +26,7 @@ export const openaiChat: Dialect = {
   writeRequest,
   edits,
   placing,
+  movable,
   prewarming,
   decoder: chatDecoder,
   watcher: () => new ChatWatcher(),

@@ -1,6 +1,7 @@
 /**
  * What a streamed answer says beside its items, and whether it is complete. Shared by who reads a stream and who watches one.
  */
+import { readDiagnosis } from "../cache/diagnosis.ts";
 import type { AnswerError, ChatEvent, JsonObject } from "../chat.ts";
 import { brokenAnswer } from "./openai-chat.state.ts";
 import { isArray, isObject, textOf } from "./openai-chat.words.ts";
@@ -95,7 +96,9 @@ export function ending(response: JsonObject, hasCalls: boolean): ChatEvent[] {
 
 export function usageIn(response: JsonObject): ChatEvent[] {
   const usage = response["usage"];
-  return isObject(usage) ? [{ type: "usage", usage: readUsage(usage) }] : [];
+  if (!isObject(usage)) return [];
+  const diagnosis = readDiagnosis(response["prompt_cache_diagnostics"]);
+  return [{ type: "usage", usage: readUsage(usage), ...(diagnosis === undefined ? {} : { diagnosis }) }];
 }
 
 /** Items that are remembered of one answer: the first ones. */

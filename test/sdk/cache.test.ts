@@ -63,7 +63,7 @@ describe("a client that sets no marks, routed to Claude", () => {
     ).toBe(0);
   });
 
-  test("is told what was read and saved, and what was expected of a stream", async () => {
+  test("is told what was read and saved, of a stream as well, as it is told that at its beginning", async () => {
     simulation = await startSimulation({ yaml: QUICK_RETRIES });
     const messages: Said[] = [SYSTEM, { role: "user", content: "One." }];
     await ask(messages);
@@ -73,7 +73,34 @@ describe("a client that sets no marks, routed to Claude", () => {
     expect(said).toMatch(/^read=\d+;write5m=0;write1h=0;write=0;saved_usd=0\.000\d+$/);
     const streamed = await simulation.openai.chat.completions.create({ ...create, stream: true }).withResponse();
     for await (const _ of streamed.data) continue;
-    const read = /^read=(\d+)/.exec(said)?.[1];
+    // It has no word for writes of other classes.
+    expect(streamed.response.headers.get("x-sluice-cache")).toBe(said.replace(";write=0", ""));
+    const [row] = await simulation.gateway.attempts(streamed.response.headers.get("x-sluice-exchange"));
+    expect(streamed.response.headers.get("x-sluice-cache")).toContain(`saved_usd=${row?.cache_saved_usd?.toFixed(8)}`);
+  });
+
+  test("is told what a stream wrote when nothing was expected to be read", async () => {
+    simulation = await startSimulation({ yaml: QUICK_RETRIES });
+    const messages: Said[] = [SYSTEM, { role: "user", content: "One." }];
+    const streamed = await simulation.openai.chat.completions
+      .create({ model: CLAUDE, messages, stream: true })
+      .withResponse();
+    for await (const _ of streamed.data) continue;
+    expect(streamed.response.headers.get("x-sluice-cache")).toMatch(
+      /^read=0;write5m=4\d{3};write1h=0;saved_usd=-0\.000\d+$/,
+    );
+  });
+
+  test("is told what is expected of a stream whose provider tells at its end", async () => {
+    simulation = await startSimulation({ yaml: QUICK_RETRIES });
+    const slow: Said = { role: "user", content: "[[sandbox: tokens=4 tps=100]] One." };
+    const create = { model: "openai/gpt-5.4-nano", messages: [SYSTEM, slow] };
+    await simulation.openai.chat.completions.create(create);
+    const whole = await simulation.openai.chat.completions.create(create).withResponse();
+    const read = /^read=(\d+);/.exec(whole.response.headers.get("x-sluice-cache") ?? "")?.[1];
+    const streamed = await simulation.openai.chat.completions.create({ ...create, stream: true }).withResponse();
+    for await (const _ of streamed.data) continue;
+    expect(Number(read)).toBeGreaterThan(1_024);
     expect(streamed.response.headers.get("x-sluice-cache")).toBe(`predicted_read=${read}`);
   });
 });

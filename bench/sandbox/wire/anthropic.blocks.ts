@@ -90,11 +90,12 @@ export function marked(blocks: readonly Block[], automatic: JsonValue | undefine
 /** Newer tokenizers make more of the same text: stretches a block's tokens to the model's ratio. */
 export function scaler(ratio: number): (tokens: string[]) => string[] {
   if (ratio === 1) return (tokens) => tokens;
-  return (tokens) =>
-    Array.from(
-      { length: Math.max(Math.min(1, tokens.length), Math.round(tokens.length * ratio)) },
-      (_, index) => tokens[index] ?? `+${index}`,
-    );
+  return (tokens) => {
+    const length = Math.max(Math.min(1, tokens.length), Math.round(tokens.length * ratio));
+    const scaled = tokens.slice(0, length);
+    for (let index = tokens.length; index < length; index += 1) scaled.push(`+${index}`);
+    return scaled;
+  };
 }
 
 /** @throws Refusal for a mark that is none. */

@@ -8,6 +8,7 @@ import type { Directives } from "../directives.ts";
 import { canonical, type Prompt, promptOf } from "../prompt.ts";
 import { digest } from "../tokens.ts";
 import { blockOf, identityOf, marked, scaler, systemBlocks, toolBlocks } from "./anthropic.blocks.ts";
+import type { Fingerprint } from "./anthropic.diagnostics.ts";
 import { checkLoopOpensWithThought, checkToolTraffic, readMessages, turnsOf, type Turn } from "./anthropic.messages.ts";
 import { invalid, type Signer, type Thinking, thinkingOf } from "./anthropic.thinking.ts";
 import { canonicalChoice, readTools, toolChoiceOf } from "./anthropic.tools.ts";
@@ -24,6 +25,7 @@ export interface AnthropicReading {
   readonly contentHash: string;
   /** Room in the window is less than the cap asked for: running into it has its own stop reason. */
   readonly windowIsTight: boolean;
+  readonly fingerprint: Fingerprint;
   plan(nowMs: number): CachePlan;
 }
 
@@ -129,6 +131,7 @@ export function readAnthropic(
     String(body["max_tokens"] === 0),
   );
   const said = directives(reading.lastUserText);
+  const messageState = canonical([canonicalChoice(body["tool_choice"]), reading.hasImages, thinking.state]);
   return {
     model: record.id,
     record,
@@ -138,6 +141,12 @@ export function readAnthropic(
     signer,
     contentHash: reading.contentHash,
     windowIsTight: prompt.tokens + (maxTokens ?? 0) > windowTokens,
+    fingerprint: {
+      account: context.account,
+      model: canonical([record.id, body["speed"] ?? "standard"]),
+      blocks: prompt.blocks,
+      others: messageState,
+    },
     ask: {
       seed,
       lastUserText: reading.lastUserText,
@@ -163,7 +172,7 @@ export function readAnthropic(
           tools.some((tool) => String(tool["type"]).startsWith("web_search")),
           reading.hasCitations,
         ]),
-        messageState: canonical([canonicalChoice(body["tool_choice"]), reading.hasImages, thinking.state]),
+        messageState,
         minTokens: record.cache.minTokens,
         lookback: record.cache.lookback,
         nowMs,

@@ -5,6 +5,7 @@ import { AnthropicMarks } from "../cache/anthropic-marks.ts";
 import type { PromptBill } from "../cache/cache.ts";
 import type { LimitState } from "../limits.ts";
 import { countTokens, digest, tokensOf } from "../tokens.ts";
+import { Diagnoses } from "./anthropic.diagnostics.ts";
 import { type AnthropicReading, readAnthropic } from "./anthropic.read.ts";
 import { sign } from "./anthropic.thinking.ts";
 import {
@@ -29,6 +30,7 @@ const BODY_BYTES_MAX = 32 * 1024 * 1024;
 
 export function anthropicWire(options: AnthropicOptions = {}): Wire {
   const cache = new AnthropicMarks();
+  const diagnoses = new Diagnoses();
   const checksSignatures = options.checksSignatures ?? true;
   const messages: Surface = {
     path: "/v1/messages",
@@ -37,14 +39,16 @@ export function anthropicWire(options: AnthropicOptions = {}): Wire {
     refusalFrame: (refusal) => event("error", { type: "error", error: errorOf(refusal) }),
     read: (body, context, directives): Call => {
       const reading = readAnthropic(body, context, cache, directives, { checksSignatures, counts: false });
+      const diagnose = diagnoses.read(body["diagnostics"], reading.fingerprint);
+      const diagnosis = (reply: Reply) => diagnose(`msg_${reply.id}`, reply.bill);
       return {
         model: reading.model,
         prompt: reading.prompt,
         asks: [reading.ask],
         stream: body["stream"] === true,
         plan: (nowMs) => reading.plan(nowMs),
-        json: (reply) => message(reading, reply),
-        frames: (reply) => frames(reading, reply),
+        json: (reply) => message(reading, reply, diagnosis(reply)),
+        frames: (reply) => frames(reading, reply, diagnosis(reply)),
       };
     },
   };
@@ -106,7 +110,10 @@ export function anthropicWire(options: AnthropicOptions = {}): Wire {
       const reading = readAnthropic(body(), context, cache, () => new Map(), { checksSignatures: false, counts: true });
       return { body: { input_tokens: reading.prompt.tokens } };
     },
-    reset: () => cache.clear(),
+    reset: () => {
+      cache.clear();
+      diagnoses.clear();
+    },
   };
 }
 
@@ -152,7 +159,7 @@ function limitHeaders(limits: LimitState, nowMs: number): Record<string, string>
   return headers;
 }
 
-function message(reading: AnthropicReading, reply: Reply): JsonObject {
+function message(reading: AnthropicReading, reply: Reply, diagnosis: JsonObject): JsonObject {
   const answer = onlyAnswer(reply);
   return {
     id: `msg_${reply.id}`,
@@ -163,6 +170,7 @@ function message(reading: AnthropicReading, reply: Reply): JsonObject {
     stop_reason: stopReason(reading, answer),
     stop_sequence: answer.stopSequence ?? null,
     stop_details: stopDetails(answer),
+    ...diagnosis,
     usage: { ...promptUsage(reply.bill), ...outputUsage(answer) },
   };
 }
@@ -187,7 +195,7 @@ function contentOf(reading: AnthropicReading, reply: Reply, answer: Answer): Jso
   return blocks;
 }
 
-function* frames(reading: AnthropicReading, reply: Reply): Iterable<Frame> {
+function* frames(reading: AnthropicReading, reply: Reply, diagnosis: JsonObject): Iterable<Frame> {
   const answer = onlyAnswer(reply);
   yield event("message_start", {
     type: "message_start",
@@ -200,6 +208,7 @@ function* frames(reading: AnthropicReading, reply: Reply): Iterable<Frame> {
       stop_reason: null,
       stop_sequence: null,
       stop_details: null,
+      ...diagnosis,
       usage: { ...promptUsage(reply.bill), output_tokens: 1, service_tier: "standard" },
     },
   });
