@@ -51,6 +51,26 @@ describe("a conversation", () => {
     expect(send(third).task).toBe("task-1");
   });
 
+  test("that runs as another one did goes on with itself, and not with that one", () => {
+    expect([first, second].map((messages) => send(messages).task)).toEqual(["task-1", "task-1"]);
+    for (const task of ["task-2", "task-3"]) {
+      for (const messages of [first, second]) {
+        nowMs += 5;
+        expect(send(messages).task).toBe(task);
+      }
+    }
+  });
+
+  test("that runs as another one did for a while is no fork of that one", () => {
+    const long = [...first, said("I look.", "assistant"), said("Well?"), said("Done.", "assistant"), said("Test it.")];
+    const other = [...long.slice(0, 4), said("I am stuck.", "assistant"), said("Try again.")];
+    expect([first, long].map((messages) => send(messages).task)).toEqual(["task-1", "task-1"]);
+    nowMs += 5;
+    expect(send(first).task).toBe("task-2");
+    nowMs += 5;
+    expect(send(other)).toEqual({ task: "task-2", traced: { kind: "same", task: "task-2" } });
+  });
+
   test("is another one when the same opening comes once more after a while", () => {
     send(first);
     nowMs += RESEND_MS.answered + 1;

@@ -4,6 +4,7 @@
  * - What begins with all that an earlier prompt was, and goes on behind it, is the same task's next turn.
  * - The same prompt again is a client that tries again, as long as nobody went on from it and its answer is no older than two minutes.
  *   After that it is another conversation that begins alike.
+ * - What is the same as in an older task, or was for a while, goes on with a newer one that said its beginning since and waits.
  * - What parts from a task behind one of the task's own answers is a fork: a child of it. What parts before that (few-shot examples,
  *   a document, the same first question) only begins alike, and is a task of its own.
  * - A prompt whose end differs from how the task's newest prompt said it, and which goes on behind an answer, is the same task of a
@@ -68,8 +69,11 @@ export class Chains {
       if (known === undefined || isPassedOver(known, key)) continue;
       const { task, isContinued, overAtMs } = known;
       const parted = this.#parted(prompt, place, known);
-      if (known.end !== key) return this.#isRewritten(prompt, place, known) ? { kind: "same", task } : parted;
-      if (key !== endKey) return isContinued ? parted : { kind: "same", task };
+      if (known.end !== key && this.#isRewritten(prompt, place, known)) return { kind: "same", task };
+      if (known.end === key && key !== endKey && !isContinued) return { kind: "same", task };
+      const other = this.#before(prompt, place);
+      if (other !== undefined && isWaitingSince(other, overAtMs)) return { kind: "same", task: other.task };
+      if (key !== endKey || known.end !== key) return parted;
       const wasAnswered = known.wasAnswered || overAtMs === undefined;
       const sinceMs = overAtMs === undefined ? 0 : nowMs - overAtMs;
       const isRecent = sinceMs <= (wasAnswered ? RESEND_MS.answered : RESEND_MS.failed);
@@ -92,6 +96,8 @@ export class Chains {
       if (previous !== undefined && !isPassedOver(previous, key)) break;
       previous = undefined;
     }
+    // What was the same in another task is not what this one goes on from.
+    if (previous !== undefined && previous.task !== task) previous = this.#before(prompt, known);
     const continues = previous?.task === task && previous.end !== endKey ? previous : undefined;
     if (continues !== undefined) continues.isContinued = true;
     const exchange: Exchange = {
@@ -143,6 +149,17 @@ export class Chains {
     this.#newest.set(task, exchange);
   }
 
+  /** The prompt that one goes on from which ends above this place, if the nearest that is known is one. */
+  #before(prompt: ChainPrompt, below: number): Exchange | undefined {
+    for (let place = below - 1; place > this.#first(prompt) && below - place < STEPS_MAX; place -= 1) {
+      const key = keyOf(prompt, place);
+      const known = this.#at(key);
+      if (known === undefined || isPassedOver(known, key)) continue;
+      if (known.end === key) return known;
+    }
+    return undefined;
+  }
+
   /** What only begins alike is no fork. */
   #parted(prompt: ChainPrompt, place: number, { task, rootMessages }: Exchange): Traced {
     const spot = prompt.spots[place];
@@ -183,6 +200,11 @@ export class Chains {
 /** Nobody goes on from within what had no answer; it may be said otherwise. */
 function isPassedOver({ end, overAtMs, wasAnswered }: Exchange, key: number): boolean {
   return end !== key && overAtMs !== undefined && !wasAnswered;
+}
+
+/** It was answered after that, and nobody has gone on from it. */
+function isWaitingSince({ isContinued, overAtMs, wasAnswered }: Exchange, sinceMs: number | undefined): boolean {
+  return !isContinued && wasAnswered && overAtMs !== undefined && sinceMs !== undefined && overAtMs > sinceMs;
 }
 
 export type ChainExchange = ReturnType<Chains["add"]>;
