@@ -303,8 +303,7 @@ export class Meter {
     const { cost, costBasis } = this.#price(bill);
     const nowMs = now();
     if (this.#firstEventAtMs === undefined) placed.failed();
-    // Of a prompt that was cut, what is in the cache is not known.
-    else placed.settled(usageBasis === "reported" && !this.isTruncated ? usage : undefined, nowMs, this.#diagnosis);
+    else placed.settled(usageBasis === "reported" ? this.#cached(usage) : this.#toldCached(), nowMs, this.#diagnosis);
     const shown = outcome === "complete" ? (this.#options.check?.signals() ?? []) : [];
     const entry: LedgerEntry = {
       ...reservation,
@@ -334,6 +333,17 @@ export class Meter {
     }
     this.#entry = entry;
     this.#options.settle(entry);
+  }
+
+  /** Of a prompt that was cut, what is in the cache is not known. */
+  #cached(usage: Usage): Usage | undefined {
+    return this.isTruncated ? undefined : usage;
+  }
+
+  /** Of an answer that did not come to its end: some tell at its start what of the prompt was read and written. */
+  #toldCached(): Usage | undefined {
+    const { inputUncached, cacheRead } = this.#usage;
+    return inputUncached === undefined || cacheRead === undefined ? undefined : this.#cached(this.#usage);
   }
 
   /** Whether its provider works on it after it has been told, so that its bill is yet to come. */

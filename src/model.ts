@@ -74,6 +74,7 @@ export type CacheContract =
       readonly stepTokens: number;
       readonly key: boolean;
       readonly idleSeconds: number;
+      readonly settings?: SettingsByLevel;
     }
   /** Matching only at marked places. */
   | {
@@ -85,11 +86,22 @@ export type CacheContract =
       readonly lookback: number;
       /** Whether a text may be parted into two, so that a mark can stand inside it. Absent: no. */
       readonly splitsText?: boolean;
+      readonly settings?: SettingsByLevel;
     }
   /** Automatic, but only for requests that carry a key. */
   | { readonly kind: "keyed"; readonly minTokens: number; readonly stepTokens: number; readonly idleSeconds: number }
   /** The server's own memory: free, lost on restart. */
   | { readonly kind: "local"; readonly stepTokens: number };
+
+/** What besides its text decides whether a prefix is found again: of the whole prompt, of what is behind the tools, of the messages. */
+export type SettingsByLevel = Readonly<Partial<Record<SettingsLevel, CacheSettings>>>;
+export type SettingsLevel = "prompt" | "system" | "messages";
+
+/**
+ * By the name of a setting what holds where nothing is said: `toolChoice`, `parallelToolCalls`, `reasoning`, `responseFormat`,
+ * `serviceTier`, `verbosity`, `images` (whether there are any), `extra.<field>` of the request, `part.<field>` of any part.
+ */
+export type CacheSettings = Readonly<Record<string, string>>;
 
 export interface ReasoningContract {
   /**

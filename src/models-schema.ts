@@ -94,6 +94,24 @@ const minTokens = z.int().nonnegative().describe("The shortest prefix that is ca
 const stepTokens = z.int().positive().describe("What is cached comes in steps of so many tokens.");
 const idleSeconds = z.int().positive().describe("How long it lives unused.");
 
+const SETTING =
+  /^(?:images|parallelToolCalls|reasoning|responseFormat|serviceTier|toolChoice|verbosity|(?:extra|part)\.[^]+)$/;
+const levelSettings = (level: string) =>
+  z
+    .record(z.string().regex(SETTING), z.string())
+    .exactOptional()
+    .describe(`Those whose change loses ${level}. By name, what holds where nothing is said.`);
+const settings = z
+  .strictObject({
+    prompt: levelSettings("all of it"),
+    system: levelSettings("what is behind the tools"),
+    messages: levelSettings("the messages"),
+  })
+  .exactOptional()
+  .describe(
+    "Settings that are part of a cached prefix: `toolChoice`, `parallelToolCalls`, `reasoning`, `responseFormat`, `serviceTier`, `verbosity`, `images`, `extra.<field>` of the request, `part.<field>` of any part.",
+  );
+
 const cacheContract = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("none").describe(cacheKind) }),
   z.strictObject({
@@ -102,6 +120,7 @@ const cacheContract = z.discriminatedUnion("kind", [
     stepTokens,
     key: z.boolean().describe("Whether a key helps to find it again."),
     idleSeconds,
+    settings,
   }),
   z.strictObject({
     kind: z.literal("marks"),
@@ -114,6 +133,7 @@ const cacheContract = z.discriminatedUnion("kind", [
       .boolean()
       .exactOptional()
       .describe("Whether a text may be parted into two, so that a mark can stand inside it."),
+    settings,
   }),
   z.strictObject({ kind: z.literal("keyed"), minTokens, stepTokens, idleSeconds }),
   z.strictObject({ kind: z.literal("local"), stepTokens }),

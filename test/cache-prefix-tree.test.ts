@@ -6,16 +6,16 @@ import { own, prompt } from "./planned-prompt.ts";
 
 function places(names: readonly string[]): Places {
   const { hashes, tokens } = prompt(names);
-  return { hashes, tokens, saltLow: 7, saltHigh: 9 };
+  return { hashes, tokens, owner: "acme", salts: [{ from: 0, low: 7, high: 9 }] };
 }
 
 function tree(borders = 100, room = 100): PrefixTree {
   return new PrefixTree(borders, room, () => {});
 }
 
-function learn(known: PrefixTree, names: readonly string[]): number {
-  const asked = places(names);
-  return known.insert(asked, known.known(asked));
+function learn(known: PrefixTree, names: readonly string[], owner = "acme", nowMs = 0): number {
+  const asked = { ...places(names), owner };
+  return known.insert(asked, known.known(asked), nowMs);
 }
 
 /** The depths of a border and of all above it. */
@@ -38,8 +38,25 @@ describe("what prompts share", () => {
   test("under another salt is nothing", () => {
     const known = tree();
     learn(known, ["a", "b"]);
-    expect(known.known({ ...places(["a", "b"]), saltLow: 8 })).toBe(0);
-    expect(known.known({ ...places(["a", "b"]), saltHigh: 8 })).toBe(0);
+    expect(known.known({ ...places(["a", "b"]), salts: [{ from: 0, low: 8, high: 9 }] })).toBe(0);
+    expect(known.known({ ...places(["a", "b"]), salts: [{ from: 0, low: 7, high: 8 }] })).toBe(0);
+  });
+
+  test("ends where a setting begins to differ, and a prompt may have several", () => {
+    const known = tree();
+    const salted = (second: number, third: number): Places => ({
+      ...places(own("a", 6)),
+      salts: [
+        { from: 0, low: 7, high: 9 },
+        { from: 2, low: second, high: second },
+        { from: 4, low: second ^ third, high: third },
+      ],
+    });
+    known.insert(salted(1, 1), 0, 0);
+    expect(known.known(salted(1, 1))).toBe(6);
+    expect(known.known(salted(1, 2))).toBe(4);
+    expect(known.known(salted(2, 1))).toBe(2);
+    expect(known.known(places(own("a", 6)))).toBe(2);
   });
 
   test("the border below a place is the next one that was shown", () => {
@@ -78,6 +95,54 @@ describe("the bounds", () => {
     expect(known.known(places(["s", "old"]))).toBe(2);
   });
 
+  test("who takes more room gives up its own, and nobody else's", () => {
+    for (const [borders, room] of [
+      [100, 10_000],
+      [10_000, 100],
+    ] as const) {
+      const known = tree(borders, room);
+      for (let index = 0; index < 20; index += 1) learn(known, [`v${index}`], "calm", index);
+      for (let index = 0; index < 1000; index += 1) learn(known, [`f${index}`], "flood", 100 + index);
+      expect(Array.from({ length: 20 }, (_, index) => known.known(places([`v${index}`])))).toEqual(Array(20).fill(1));
+      expect(known.known(places(["f999"]))).toBe(1);
+      expect(known.known(places(["f0"]))).toBe(0);
+    }
+  });
+
+  test("where it is borders that are short, who has many of them gives them up, however few places it has", () => {
+    const known = tree(100, 10_000);
+    for (let index = 0; index < 20; index += 1) learn(known, own(`v${index}-`, 30), "calm", index);
+    for (let index = 0; index < 1000; index += 1) learn(known, [`f${index}`], "flood", 100 + index);
+    for (let index = 0; index < 20; index += 1) expect(known.known(places(own(`v${index}-`, 30)))).toBe(30);
+  });
+
+  test("a few prompts as long as all the room cost another tenant nothing", () => {
+    const known = tree(1000, 1000);
+    for (let index = 0; index < 50; index += 1) learn(known, own(`v${index}-`, 4), "calm", index);
+    for (let index = 0; index < 31; index += 1) learn(known, own(`f${index}-`, 700), "flood", 100 + index);
+    expect(Array.from({ length: 50 }, (_, index) => known.known(places(own(`v${index}-`, 4))))).toEqual(
+      Array(50).fill(4),
+    );
+  });
+
+  test("what nobody used for an hour goes before anything that is used, whoever has less", () => {
+    const known = tree(1000, 100);
+    for (let index = 0; index < 10; index += 1) learn(known, [`v${index}`], "away", 0);
+    for (let index = 0; index < 60; index += 1) learn(known, [`u${index}`], "busy", 3_000_000);
+    for (let index = 0; index < 40; index += 1) learn(known, [`w${index}`], "busy", 4_000_000);
+    expect(known.known(places(["v0"]))).toBe(0);
+    expect(known.known(places(["u0"]))).toBe(1);
+  });
+
+  test("among thousands who have as much, whoever comes finds room", () => {
+    const known = tree(5000, 5000);
+    for (let index = 0; index < 20_000; index += 1) {
+      expect(learn(known, [`p${index}`], `t${index % 4000}`, index)).not.toBe(NONE);
+      expect(known.known(places([`p${index}`]))).toBe(1);
+    }
+    expect(known.places).toBeGreaterThan(4900);
+  });
+
   test("a prompt longer than all the room is not learned, and does no harm", () => {
     const known = tree(100, 8);
     learn(known, ["a", "b"]);
@@ -99,7 +164,7 @@ describe("the bounds", () => {
           for (let place = 0; place < names.length; place += 1) {
             expect(known.below(asked, place) === NONE).toBe(place >= before);
           }
-          const end = known.insert(asked, before);
+          const end = known.insert(asked, before, 0);
           if (end === NONE) continue;
           expect(known.known(asked)).toBe(names.length);
           if (reveal < names.length) known.reveal(asked, reveal);

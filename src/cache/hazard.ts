@@ -27,17 +27,91 @@ const OF_STATIC = OF_SIZE + KINDS * TURNS * SIZES;
 const OF_VISITS = OF_STATIC + 1;
 const CLASSES = OF_VISITS + VISITS;
 
-/** A tenant's counts: for each class and step what returned and what was at risk, by weight. */
-export interface Hazards {
+/** Of each step what returned and what was at risk, by weight. */
+const ROW = STEPS * 2;
+/** Rows fit 16 bits. */
+const ROWS_MAX = 0xff_ff;
+
+/** The rows of all tenants' classes, 72 bytes each: a tenant takes one for each class that it was seen in, and all of them are bounded. */
+export class HazardRows {
   readonly counts: Float32Array;
+  readonly #max: number;
+  readonly #given: number[] = [];
+  #fresh = 0;
+
+  constructor(max: number) {
+    this.#max = Math.min(max, ROWS_MAX);
+    this.counts = new Float32Array((this.#max + 1) * ROW);
+  }
+
+  get free(): number {
+    return this.#max - this.#fresh + this.#given.length;
+  }
+
+  /** The finest classes go without, so that the coarser ones of all tenants find room. */
+  get isScarce(): boolean {
+    return 4 * this.free < this.#max;
+  }
+
+  /** @returns 0: there is none. */
+  take(): number {
+    const given = this.#given.pop();
+    if (given !== undefined) return given;
+    if (this.#fresh === this.#max) return NO_ROW;
+    this.#fresh += 1;
+    return this.#fresh;
+  }
+
+  give(row: number): void {
+    this.counts.fill(0, row * ROW, (row + 1) * ROW);
+    this.#given.push(row);
+  }
+}
+
+const NO_ROW = 0;
+
+/** What a tenant has taught. */
+export interface Hazards {
+  readonly rows: HazardRows;
+  /** By class its row; {@link NO_ROW}: it was not seen in it. Of a tenant that is forgotten, nothing. */
+  row: Uint16Array;
   /** Tokens of a prompt, on average: money is counted by the token, so a prompt weighs as much as its tokens. */
   meanTokens: number;
   prompts: number;
+  /** How many of its prompts are waited for. */
+  watched: number;
+  /** Of its prompts, how many are watched at all: 1 unless it sends more than its share of the room. */
+  share: number;
+  /** When that was last looked at. */
+  shareMs: number;
+  /** As it is kept, until it learns again. */
+  packed: string | undefined;
 }
 
-export function emptyHazards(): Hazards {
-  return { counts: new Float32Array(CLASSES * STEPS * 2), meanTokens: 0, prompts: 0 };
+export function emptyHazards(rows: HazardRows = new HazardRows(CLASSES)): Hazards {
+  return {
+    rows,
+    row: new Uint16Array(CLASSES),
+    meanTokens: 0,
+    prompts: 0,
+    watched: 0,
+    share: 1,
+    shareMs: 0,
+    packed: undefined,
+  };
 }
+
+/** Gives back all its rows: whatever still waits for it counts for nobody. */
+export function forgetHazards(hazards: Hazards): void {
+  for (const row of hazards.row) if (row !== NO_ROW) hazards.rows.give(row);
+  hazards.row = NOTHING;
+}
+
+export function isForgotten({ row }: Hazards): boolean {
+  return row === NOTHING;
+}
+
+const NOTHING = new Uint16Array(0);
 
 /** The finest class of a prompt's end. @param kind 0 to 3. */
 export function promptClass(kind: number, turn: number, tokens: number): number {
@@ -55,6 +129,7 @@ export const TENANT_CLASS = 0;
 export function learnTokens(hazards: Hazards, tokens: number): number {
   hazards.prompts = Math.min(hazards.prompts + 1, 500);
   hazards.meanTokens += (tokens - hazards.meanTokens) / hazards.prompts;
+  hazards.packed = undefined;
   return weightOf(hazards, tokens);
 }
 
@@ -83,102 +158,97 @@ export function returnChance(hazard: Float64Array, seconds: number): number {
   return 1 - survival;
 }
 
-/**
- * The prompts whose return is awaited, in the order they came. All walk through the same steps, so a step's queue is a position in
- * that order.
- */
-export class Waiting {
-  readonly #max: number;
-  readonly #start: Float64Array;
-  readonly #weight: Float32Array;
-  readonly #finest: Uint16Array;
-  readonly #state: Uint8Array;
-  readonly #hazards: (Hazards | undefined)[];
-  /** By step: the first that has not come to its end. */
-  readonly #positions: Float64Array = new Float64Array(STEPS);
-  #next = 0;
-  #latestMs = 0;
-
-  constructor(max: number) {
-    this.#max = max;
-    this.#start = new Float64Array(max);
-    this.#weight = new Float32Array(max);
-    this.#finest = new Uint16Array(max);
-    this.#state = new Uint8Array(max);
-    this.#hazards = Array.from({ length: max }, () => undefined);
-  }
-
-  get size(): number {
-    return this.#next - (this.#positions[STEPS - 1] as number);
-  }
-
-  /** Watches a prompt from now on. @returns Its number, for {@link Waiting.returned}; 0: there is no room. */
-  begin(hazards: Hazards, finest: number, weight: number, nowMs: number): number {
-    if (this.size >= this.#max) return 0;
-    const slot = this.#next % this.#max;
-    this.#latestMs = Math.max(this.#latestMs, nowMs);
-    this.#start[slot] = this.#latestMs;
-    this.#weight[slot] = weight;
-    this.#finest[slot] = finest;
-    this.#state[slot] = WAITING;
-    this.#hazards[slot] = hazards;
-    this.#next += 1;
-    return this.#next >>> 0;
-  }
-
-  /** It came back. Call after {@link Waiting.advance}. */
-  returned(number: number): void {
-    if (number === 0) return;
-    // Numbers are kept in 32 bits: only the last of those that look alike can still be waited for.
-    const index = this.#next - 1 - (((this.#next >>> 0) - number) >>> 0);
-    if (index < (this.#positions[STEPS - 1] as number)) return;
-    const slot = index % this.#max;
-    if (this.#state[slot] === WAITING) this.#state[slot] = RETURNED;
-  }
-
-  /** Counts whatever step has ended by now. */
-  advance(nowMs: number): void {
-    for (let step = 0; step < STEPS; step += 1) {
-      const startedBefore = nowMs - (STEP_SECONDS[step] as number) * 1000;
-      let position = this.#positions[step] as number;
-      while (position < this.#next && (this.#start[position % this.#max] as number) <= startedBefore) {
-        this.#count(position % this.#max, step);
-        position += 1;
-      }
-      this.#positions[step] = position;
-    }
-  }
-
-  #count(slot: number, step: number): void {
-    const state = this.#state[slot];
-    const hazards = this.#hazards[slot];
-    if (step === STEPS - 1) this.#hazards[slot] = undefined;
-    if (state === DONE || hazards === undefined) return;
-    const hasReturned = state === RETURNED;
-    if (hasReturned) this.#state[slot] = DONE;
-    const weight = this.#weight[slot] as number;
-    for (const one of coarserTo(this.#finest[slot] as number)) {
-      const at = 2 * (one * STEPS + step);
-      const risked = (hazards.counts[at + 1] as number) + weight;
-      hazards.counts[at + 1] = risked;
-      if (hasReturned) hazards.counts[at] = (hazards.counts[at] as number) + weight;
-      if (risked > WEIGHT_MAX) {
-        hazards.counts[at] = (hazards.counts[at] as number) / 2;
-        hazards.counts[at + 1] = risked / 2;
-      }
-    }
+/** Counts the end of a step for one that was waited for, in its class and in those that it belongs to. */
+export function countStep(hazards: Hazards, finest: number, step: number, weight: number, hasReturned: boolean): void {
+  const { counts } = hazards.rows;
+  hazards.packed = undefined;
+  for (const one of coarserTo(finest)) {
+    const row = rowOf(hazards, one);
+    if (row === NO_ROW) return;
+    const at = row * ROW + 2 * step;
+    const returned = (counts[at] as number) + (hasReturned ? weight : 0);
+    const risked = (counts[at + 1] as number) + weight;
+    const kept = risked > WEIGHT_MAX ? WEIGHT_MAX / 2 / risked : 1;
+    counts[at] = returned * kept;
+    counts[at + 1] = risked * kept;
   }
 }
 
-const WAITING = 0;
-const RETURNED = 1;
-const DONE = 2;
+/** To count in. */
+function rowOf(hazards: Hazards, one: number): number {
+  const known = hazards.row[one];
+  if (known !== NO_ROW) return known ?? NO_ROW;
+  const isFine = one >= OF_SIZE && one < OF_STATIC;
+  const row = isFine && hazards.rows.isScarce ? NO_ROW : hazards.rows.take();
+  hazards.row[one] = row;
+  return row;
+}
+
+/** The classes a tenant was seen in, with their counts, as text: a byte for the class, two for each number. */
+export function packHazards(hazards: Hazards): string {
+  const { row, rows } = hazards;
+  let seen = 0;
+  for (const one of row) if (one !== NO_ROW) seen += 1;
+  const bytes = Buffer.alloc(seen * PACKED_BYTES);
+  let at = 0;
+  for (let one = 0; one < row.length; one += 1) {
+    if (row[one] === NO_ROW) continue;
+    const from = (row[one] as number) * ROW;
+    bytes[at] = one;
+    for (let index = 0; index < ROW; index += 1) {
+      bytes.writeUInt16LE(halfOf(rows.counts[from + index] as number), at + 1 + 2 * index);
+    }
+    at += PACKED_BYTES;
+  }
+  return bytes.toString("base64");
+}
+
+/** Takes over what {@link packHazards} gave: a class whose counts cannot be is left out. */
+export function unpackHazards(hazards: Hazards, text: string): void {
+  if (text.length > PACKED_CHARACTERS_MAX) return;
+  const bytes = Buffer.from(text, "base64");
+  for (let at = 0; at + PACKED_BYTES <= bytes.length; at += PACKED_BYTES) {
+    const one = bytes[at] as number;
+    const values = Array.from({ length: ROW }, (_, index) => wholeOf(bytes.readUInt16LE(at + 1 + 2 * index)));
+    if (one >= CLASSES || !arePossible(values)) continue;
+    const row = rowOf(hazards, one);
+    if (row !== NO_ROW) hazards.rows.counts.set(values, row * ROW);
+  }
+}
+
+const PACKED_BYTES = 1 + 2 * ROW;
+const PACKED_CHARACTERS_MAX = Math.ceil((CLASSES * PACKED_BYTES) / 3) * 4;
+
+/** Nobody returned who was not at risk, and nobody weighs more than is ever counted. `NaN` is none of these. */
+function arePossible(values: readonly number[]): boolean {
+  for (let at = 0; at < values.length; at += 2) {
+    const [returned, risked] = [values[at] as number, values[at + 1] as number];
+    if (!(returned >= 0 && returned <= risked && risked <= WEIGHT_MAX)) return false;
+  }
+  return true;
+}
+
+const FLOAT = new Float32Array(1);
+const BITS = new Uint32Array(FLOAT.buffer);
+
+/** The upper half of a 32-bit float's bits: three digits are enough for what is counted. */
+function halfOf(value: number): number {
+  FLOAT[0] = value;
+  return (BITS[0] as number) >>> 16;
+}
+
+function wholeOf(half: number): number {
+  BITS[0] = half << 16;
+  return FLOAT[0] as number;
+}
 
 function shrink(hazards: Hazards, one: number, out: Float64Array): void {
+  const row = hazards.row[one] ?? NO_ROW;
+  if (row === NO_ROW) return;
+  const { counts } = hazards.rows;
   for (let step = 0; step < STEPS; step += 1) {
-    const at = 2 * (one * STEPS + step);
-    const returned = hazards.counts[at] as number;
-    const risked = hazards.counts[at + 1] as number;
+    const returned = counts[row * ROW + 2 * step] as number;
+    const risked = counts[row * ROW + 2 * step + 1] as number;
     out[step] = (returned + SHRINKAGE * (out[step] as number)) / (risked + SHRINKAGE);
   }
 }

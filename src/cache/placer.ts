@@ -17,6 +17,7 @@ import type { Prefixes } from "./prefixes.ts";
 import { PartedPlaces } from "./parted-places.ts";
 import { type Route, Routes } from "./routes.ts";
 import { cacheRules, NO_CACHE, type CacheRules } from "./rules.ts";
+import { cacheSettings } from "./settings.ts";
 
 /** A call's prompt, read once for all the targets that it may go to. */
 export interface Prompt {
@@ -303,6 +304,7 @@ function plannedPrompt(
 ): PlannedPrompt {
   const ratio = record?.tokenRatio ?? 1;
   const contract = marksOf(record?.cache);
+  const settings = cacheSettings(request, prefixes, record);
   return {
     tenant: namespace,
     ...(partition === undefined ? {} : { partition }),
@@ -310,6 +312,7 @@ function plannedPrompt(
     tokens: ratio === 1 ? prefixes.tokens : prefixes.tokens.map((tokens) => Math.ceil(tokens * ratio)),
     ...(contract === undefined ? {} : { markable: markablePlaces(request, prefixes, contract) }),
     blocks: prefixes.blocks,
+    ...(settings === undefined ? {} : { settings }),
     staticPlace: prefixes.saidPlace === -1 ? prefixes.staticPlace : prefixes.saidPlace,
     promptTokens: Math.ceil(prefixes.promptTokens * ratio),
     lastKind: prefixes.lastKind,

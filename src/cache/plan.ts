@@ -19,6 +19,8 @@ export interface PlannedPrompt {
   readonly markable?: Uint8Array;
   /** The number of content blocks up to each place, for look-back. Absent: look-back is not counted. */
   readonly blocks?: Uint32Array;
+  /** What besides its text the target's cache tells apart, from which place on; rising. Absent: nothing. */
+  readonly settings?: readonly PlannedSetting[];
   /** The place where tools and system text end; -1: there is none. */
   readonly staticPlace: number;
   /** The whole prompt, at least the tokens of the last place. */
@@ -26,6 +28,12 @@ export interface PlannedPrompt {
   readonly lastKind: LastKind;
   /** Its answer is not streamed: when it can be read is not heard, only when it was answered. */
   readonly isWhole?: boolean;
+}
+
+/** Behind this place prompts are only alike where they have the same word. */
+export interface PlannedSetting {
+  readonly from: number;
+  readonly word: string;
 }
 
 /** Who said the last message. */
@@ -100,18 +108,21 @@ export interface PlannerSize {
 }
 
 export interface PlannerOptions {
-  /** Prefixes remembered with their statistics; 94 bytes each. */
+  /** Prefixes remembered with their statistics; 100 bytes each. Who has most of them gives them up first, but for what is idle. */
   readonly bordersMax?: number;
   /** Places remembered to find where prompts part; 24 bytes each. */
   readonly placesMax?: number;
-  /** Tenants with statistics of their own; 13 kB each. Those seen longest ago are forgotten. */
+  /**
+   * Tenants with statistics of their own, 700 bytes each and 72 for each class of prompts that they send: 16 classes on average, of 65,535
+   * at most in all. Those used least are forgotten, and then taken for nobody in particular.
+   */
   readonly tenantsMax?: number;
-  /** Prompts watched for their return within the hour; 23 bytes each. Beyond it, new ones are not watched. */
+  /** Prompts watched for their return within the hour; 39 bytes each. Of more, a sample that gives each tenant its share. */
   readonly waitingMax?: number;
 }
 
 /** Statistics by tenant. */
 export interface PlannerSnapshot {
-  readonly version: 1;
-  readonly tenants: Readonly<Record<string, TenantSnapshot>>;
+  readonly version: 2;
+  readonly tenants: readonly TenantSnapshot[];
 }

@@ -15,7 +15,6 @@ import {
   staticClass,
   STEP_SECONDS,
   TENANT_CLASS,
-  Waiting,
   weightOf,
 } from "./hazard.ts";
 import { type Arrival, type Entry, Mirror } from "./mirror.ts";
@@ -46,6 +45,7 @@ import {
   type Traveller,
 } from "./trail.ts";
 import { Visits } from "./visits.ts";
+import { Waiting } from "./waiting.ts";
 
 export type * from "./plan.ts";
 
@@ -55,7 +55,7 @@ export function createPlanner(options: PlannerOptions = {}): Planner {
 
 const BORDERS_MAX = 50_000;
 const PLACES_MAX = 250_000;
-const TENANTS_MAX = 256;
+const TENANTS_MAX = 4_095;
 const WAITING_MAX = 65_536;
 /** What is only believed to be readable is believed so a little later than it is expected. */
 const UNHEARD_MARGIN = 1.25;
@@ -78,6 +78,8 @@ interface Course extends Plan, Traveller {
   readonly written: number[];
   /** Whether it wrote something that another request was writing: not its own if all goes well. */
   hasProlonged: boolean;
+  /** Who waited for it, as {@link Waiting} numbers them. */
+  awaited: readonly number[];
 }
 
 const KINDS: Readonly<Record<LastKind, number>> = { user: 0, tool: 1, assistant: 2, other: 3 };
@@ -116,7 +118,7 @@ class LearningPlanner implements Planner {
       predictedRead: 0,
       prompt,
       rules,
-      places: saltedPlaces(prompt.hashes, prompt.tokens, prompt.tenant, cacheName(target, prompt.partition)),
+      places: saltedPlaces(prompt, cacheName(target, prompt.partition)),
       target,
       sentMs: nowMs,
       epoch: this.#epoch,
@@ -126,6 +128,7 @@ class LearningPlanner implements Planner {
       foundTokens: 0,
       written: [],
       hasProlonged: false,
+      awaited: [],
     };
     if (rules.kind === "none" || prompt.tokens.length === 0) return course;
     this.#waiting.advance(nowMs);
@@ -151,10 +154,11 @@ class LearningPlanner implements Planner {
       if (rules.kind === "automatic") this.#foresee(course, nowMs);
     }
     this.#epoch += 1;
-    this.#reveal(course);
+    this.#reveal(course, nowMs);
     if (rules.kind === "automatic") this.#pass(course, nowMs);
     else this.#write(course, nowMs);
-    this.#visit(course, nowMs);
+    course.awaited = this.#awaited(course);
+    for (const number of course.awaited) this.#waiting.returned(number);
     return course.predictedRead;
   }
 
@@ -166,6 +170,7 @@ class LearningPlanner implements Planner {
     const uncachedTokens = course.prompt.promptTokens - course.predictedRead;
     if (isHeard(course.prompt)) this.#speeds.learn(course.target, uncachedTokens, nowMs - course.sentMs);
     this.#eachWritten(course, (border) => this.#mirror.arrive(border, course.id, nowMs));
+    if (course.rules.kind !== "none" && course.prompt.tokens.length > 0) this.#visit(course, nowMs);
   }
 
   settled(plan: Plan, usage: PlanUsage | undefined, nowMs: number): void {
@@ -194,17 +199,18 @@ class LearningPlanner implements Planner {
     if (course.state === "sent") {
       this.#epoch += 1;
       this.#eachWritten(course, (border) => this.#mirror.drop(border, course.id));
+      for (const number of course.awaited) this.#waiting.stayedAway(number);
     }
     course.state = "over";
   }
 
   snapshot(): PlannerSnapshot {
-    return { version: 1, tenants: this.#tenants.snapshot() };
+    return { version: 2, tenants: this.#tenants.snapshot() };
   }
 
   restore(snapshot: unknown): void {
     const kept = snapshot as Partial<PlannerSnapshot> | null | undefined;
-    if (kept?.version !== 1) return;
+    if (kept?.version !== 2) return;
     this.#epoch += 1;
     this.#tenants.restore(kept.tenants);
   }
@@ -290,9 +296,9 @@ class LearningPlanner implements Planner {
   }
 
   /** Makes borders of all that this prompt shows (its end, where it parts from others, its static end, its marks): its path. */
-  #reveal(course: Course): void {
+  #reveal(course: Course, nowMs: number): void {
     const { prompt, places, marks, known } = course;
-    const end = this.#tree.insert(places, known);
+    const end = this.#tree.insert(places, known, nowMs);
     if (end === NONE) {
       // No room for so long a prompt: what is known of it is all that can be.
       this.#trail.walk(course);
@@ -384,20 +390,31 @@ class LearningPlanner implements Planner {
     }
   }
 
-  /** Counts the use of every border on the path, and waits for the next one. */
+  /** Who waits for this prompt: the one before it, and the one with its static prefix. */
+  #awaited({ prompt, lineage }: Course): readonly number[] {
+    const border = prompt.staticPlace < 0 ? NONE : this.#trail.borderAt(prompt.staticPlace);
+    return border === NONE ? [lineage.waiting] : [lineage.waiting, this.#visits.staticWaiting[border] as number];
+  }
+
+  /**
+   * Counts the use of every border on the path, and waits for the next one: once the answer has begun, since what was refused or lost was
+   * not used, and who sends it again has not come back.
+   */
   #visit(course: Course, nowMs: number): void {
-    const { prompt, rules, lineage } = course;
-    const hazards = this.#tenants.of(prompt.tenant, nowMs);
+    const { prompt, rules, sentMs } = course;
+    this.#waiting.advance(nowMs);
+    const lineage = this.#trail.lineage(prompt, this.#trail.walk(course));
+    const hazards = this.#tenants.of(prompt.tenant, sentMs);
     const weight = learnTokens(hazards, prompt.promptTokens);
     if (lineage.conversation === 0) this.#lastConversation = following(this.#lastConversation);
     const conversation = lineage.conversation === 0 ? this.#lastConversation : lineage.conversation;
     const ownTokens = Math.max(0, (prompt.tokens.at(-1) ?? 0) - staticTokensOf(prompt));
     this.#waiting.returned(lineage.waiting);
     const finest = promptClass(KINDS[prompt.lastKind], lineage.turn, prompt.promptTokens);
-    const waiting = this.#waiting.begin(hazards, finest, weight, nowMs);
+    const waiting = this.#waiting.begin(hazards, finest, weight, sentMs);
     for (let index = 0; index < this.#trail.length; index += 1) {
       const border = this.#trail.path[index] as number;
-      this.#visits.use(border, shortMs(rules), longMs(rules), conversation, nowMs);
+      this.#visits.use(border, shortMs(rules), longMs(rules), conversation, sentMs);
       this.#visits.pass(border, lineage.turn, ownTokens, waiting);
     }
     const staticBorder = prompt.staticPlace < 0 ? NONE : this.#trail.borderAt(prompt.staticPlace);
@@ -407,7 +424,7 @@ class LearningPlanner implements Planner {
       hazards,
       staticClass(this.#visits.pauses[staticBorder] as number),
       weightOf(hazards, staticTokensOf(prompt)),
-      nowMs,
+      sentMs,
     );
   }
 

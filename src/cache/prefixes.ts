@@ -291,6 +291,7 @@ class Chain {
     this.#field(tool.description ?? "");
     const json = JSON.stringify(tool.parameters ?? {});
     this.#field(json);
+    if (tool.strict === true) this.#field("strict");
     return json;
   }
 
@@ -315,11 +316,13 @@ class Chain {
         return;
       case "tool-result":
         this.#field(part.callId);
+        if (part.isError === true) this.#field("error");
         for (const inner of part.content) this.part(inner);
         return;
       case "image":
       case "document":
         this.#field(JSON.stringify(part.source));
+        if (part.type === "image" && part.detail !== undefined && part.detail !== "auto") this.#field(part.detail);
         return;
       case "audio":
         this.#field(part.data);

@@ -1,26 +1,57 @@
-/** The statistics of each tenant, bounded: who was seen longest ago is forgotten. As JSON they survive a restart. */
-import { emptyHazards, type Hazards } from "./hazard.ts";
+/**
+ * The statistics of each tenant, bounded. Where there are more tenants than room, who is used least these days is forgotten, so that those
+ * who come all the time keep what they taught, however many others come by. As JSON they survive a restart.
+ *
+ * A tenant of whom nothing is known is taken for nobody in particular, never for what others are on average: they would learn of each
+ * other from their bills, and one could spoil another's.
+ */
+import { emptyHazards, forgetHazards, type Hazards, HazardRows, packHazards, unpackHazards } from "./hazard.ts";
 
-/** `counts` is index and value in turn, of what is not 0. */
 export interface TenantSnapshot {
+  readonly name: string;
   readonly meanTokens: number;
   readonly prompts: number;
-  readonly counts: readonly number[];
+  readonly uses: number;
+  readonly lastMs: number;
+  /** As `packHazards` has it. */
+  readonly counts: string;
 }
 
 interface Tenant {
+  readonly name: string;
+  readonly slot: number;
   readonly hazards: Hazards;
+  /** Its prompts; those of a day ago count half. */
+  uses: number;
   lastMs: number;
 }
 
-const UNKNOWN: Hazards = emptyHazards();
+/** In what time a use comes to count half. */
+const AGEING_MS = 86_400_000;
+/** Rows for each tenant, on average: one takes 6 to 181, as its prompts are alike or not. */
+const TENANT_ROWS = 16;
+/** But so many in all, for the few. */
+const ROWS_MIN = 1024;
+/** What one more prompt may take. */
+const PROMPT_ROWS = 8;
+/** Of so many, the one that is used least is forgotten: whoever is among the least used of all goes soon enough. */
+const LOOKED_AT = 16;
+/** In a snapshot. */
+const NAME_LENGTH_MAX = 1024;
+
+const UNKNOWN: Hazards = emptyHazards(new HazardRows(0));
 
 export class Tenants {
   readonly #max: number;
+  readonly #rows: HazardRows;
   readonly #known = new Map<string, Tenant>();
+  readonly #slots: (Tenant | undefined)[] = [];
+  readonly #freed: number[] = [];
+  #next = 0;
 
   constructor(max: number) {
     this.#max = max;
+    this.#rows = new HazardRows(Math.max(ROWS_MIN, max * TENANT_ROWS));
   }
 
   get size(): number {
@@ -32,69 +63,85 @@ export class Tenants {
     return this.#known.get(name)?.hazards ?? UNKNOWN;
   }
 
-  /** To learn in. */
+  /** To learn in, from one more of its prompts. */
   of(name: string, nowMs: number): Hazards {
-    const known = this.#known.get(name);
-    if (known !== undefined) {
-      known.lastMs = nowMs;
-      return known.hazards;
-    }
-    return this.#add(name, nowMs);
+    const tenant = this.#known.get(name) ?? this.#add(name, nowMs);
+    tenant.uses = usesAt(tenant, nowMs) + 1;
+    tenant.lastMs = Math.max(tenant.lastMs, nowMs);
+    while (this.#rows.free < PROMPT_ROWS && this.#forgetLeast(nowMs, tenant));
+    return tenant.hazards;
   }
 
-  snapshot(): Record<string, TenantSnapshot> {
-    const snapshot: Record<string, TenantSnapshot> = Object.create(null) as Record<string, TenantSnapshot>;
-    for (const [name, { hazards }] of this.#known) {
-      const counts: number[] = [];
-      for (let index = 0; index < hazards.counts.length; index += 1) {
-        // Three decimals tell as much, in a third of the text.
-        const value = Math.round((hazards.counts[index] as number) * 1000) / 1000;
-        if (value !== 0) counts.push(index, value);
-      }
-      snapshot[name] = { meanTokens: hazards.meanTokens, prompts: hazards.prompts, counts };
+  /** Those who have taught nothing yet are not in it. */
+  snapshot(): TenantSnapshot[] {
+    const snapshot: TenantSnapshot[] = [];
+    for (const { name, hazards, uses, lastMs } of this.#known.values()) {
+      hazards.packed ??= packHazards(hazards);
+      if (hazards.packed === "") continue;
+      const { meanTokens, prompts, packed } = hazards;
+      snapshot.push({ name, meanTokens, prompts, uses, lastMs, counts: packed });
     }
     return snapshot;
   }
 
+  /** No more than there is room for; what cannot be is left out. */
   restore(snapshot: unknown): void {
-    if (!isRecord(snapshot)) return;
-    for (const [name, kept] of Object.entries(snapshot)) {
-      if (!isRecord(kept) || !isAmount(kept["meanTokens"]) || !isAmount(kept["prompts"])) continue;
-      const hazards = this.#add(name, 0);
-      hazards.meanTokens = kept["meanTokens"];
-      hazards.prompts = kept["prompts"];
-      const counts = Array.isArray(kept["counts"]) ? (kept["counts"] as unknown[]) : [];
-      for (let at = 0; at + 1 < counts.length; at += 2) {
-        const [index, value] = [counts[at], counts[at + 1]];
-        if (isAmount(index) && isAmount(value) && index < hazards.counts.length) hazards.counts[index] = value;
-      }
+    if (!Array.isArray(snapshot)) return;
+    for (const kept of snapshot.slice(0, this.#max) as readonly unknown[]) {
+      if (!isTenant(kept) || this.#known.has(kept.name) || this.#known.size === this.#max) continue;
+      if (this.#rows.free < PROMPT_ROWS) return;
+      const tenant = this.#add(kept.name, kept.lastMs);
+      tenant.uses = kept.uses;
+      tenant.hazards.meanTokens = kept.meanTokens;
+      tenant.hazards.prompts = kept.prompts;
+      unpackHazards(tenant.hazards, kept.counts);
     }
   }
 
-  #add(name: string, nowMs: number): Hazards {
-    this.#known.delete(name);
-    if (this.#known.size >= this.#max) this.#forgetOldest();
-    const hazards = emptyHazards();
-    this.#known.set(name, { hazards, lastMs: nowMs });
-    return hazards;
+  #add(name: string, nowMs: number): Tenant {
+    if (this.#known.size >= this.#max) this.#forgetLeast(nowMs, undefined);
+    const slot = this.#freed.pop() ?? this.#slots.length;
+    const tenant: Tenant = { name, slot, hazards: emptyHazards(this.#rows), uses: 0, lastMs: nowMs };
+    this.#slots[slot] = tenant;
+    this.#known.set(name, tenant);
+    return tenant;
   }
 
-  #forgetOldest(): void {
-    let oldest: string | undefined;
-    let oldestMs = Infinity;
-    for (const [name, tenant] of this.#known) {
-      if (tenant.lastMs >= oldestMs) continue;
-      oldestMs = tenant.lastMs;
-      oldest = name;
+  /** @returns Whether there was one besides `kept`. */
+  #forgetLeast(nowMs: number, kept: Tenant | undefined): boolean {
+    let least: Tenant | undefined;
+    let leastUses = Infinity;
+    let looked = 0;
+    for (let step = 0; step < this.#slots.length && looked < LOOKED_AT; step += 1) {
+      const tenant = this.#slots[this.#next];
+      this.#next = (this.#next + 1) % this.#slots.length;
+      if (tenant === undefined || tenant === kept) continue;
+      looked += 1;
+      const uses = usesAt(tenant, nowMs);
+      if (uses > leastUses || (uses === leastUses && tenant.lastMs >= (least?.lastMs ?? 0))) continue;
+      least = tenant;
+      leastUses = uses;
     }
-    if (oldest !== undefined) this.#known.delete(oldest);
+    if (least === undefined) return false;
+    forgetHazards(least.hazards);
+    this.#known.delete(least.name);
+    this.#slots[least.slot] = undefined;
+    this.#freed.push(least.slot);
+    return true;
   }
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+function usesAt({ uses, lastMs }: Tenant, nowMs: number): number {
+  return nowMs <= lastMs ? uses : uses * 2 ** ((lastMs - nowMs) / AGEING_MS);
+}
+
+function isTenant(kept: unknown): kept is TenantSnapshot {
+  if (typeof kept !== "object" || kept === null) return false;
+  const { name, meanTokens, prompts, uses, lastMs, counts } = kept as Partial<Record<keyof TenantSnapshot, unknown>>;
+  if (typeof name !== "string" || name.length > NAME_LENGTH_MAX || typeof counts !== "string") return false;
+  return [meanTokens, prompts, uses, lastMs].every(isAmount);
 }
 
 function isAmount(value: unknown): value is number {
-  return typeof value === "number" && Number.isFinite(value) && value >= 0;
+  return typeof value === "number" && value >= 0 && value <= Number.MAX_SAFE_INTEGER;
 }

@@ -6,7 +6,7 @@ import type { Candidate } from "./placement.ts";
 import type { PlannedPrompt } from "./plan.ts";
 import { NONE, type Places, type PrefixTree } from "./prefix-tree.ts";
 import { type CacheRules, longMs, shortMs } from "./rules.ts";
-import type { Visits } from "./visits.ts";
+import { NOBODY, type Visits } from "./visits.ts";
 
 /** A conversation of thousands of turns has as many borders; the oldest of them are not looked at. */
 const DEEPEST_MAX = 256;
@@ -105,7 +105,8 @@ export class Trail {
     let shared = (prompt.tokens[known - 1] as number) - staticTokens;
     let border = this.below;
     for (let step = 0; step < LINEAGE_STEPS_MAX && border !== NONE && shared > 0; step += 1) {
-      if (2 * shared >= (this.#visits.ownTokens[border] as number)) {
+      const isPassed = this.#visits.conversation[border] !== NOBODY;
+      if (isPassed && 2 * shared >= (this.#visits.ownTokens[border] as number)) {
         return {
           conversation: this.#visits.conversation[border] as number,
           turn: (this.#visits.turn[border] as number) + 1,
@@ -151,7 +152,7 @@ export class Trail {
   #candidate({ prompt, rules, lineage }: Traveller, place: number, border: number, nowMs: number): Candidate {
     const tokens = prompt.tokens[place] as number;
     const isStatic = place === prompt.staticPlace;
-    if (border === NONE) {
+    if (border === NONE || this.#visits.conversation[border] === NOBODY) {
       return { place, tokens, pauses: 0, shortPauses: 0, laterPauses: 0, isShared: false, isStatic };
     }
     const visits = this.#visits;

@@ -1,6 +1,8 @@
 /** Who used a prefix, how often, and after what pauses: a border's own history, and the last prompt that went through it. */
 /** Counts beyond this are halved: what matters is how a prefix is used these days. */
 const VISITS_MAX = 60_000;
+/** No conversation: a border that was sent to, and never answered from. */
+export const NOBODY = 0;
 
 export class Visits {
   readonly lastMs: Float64Array;
@@ -39,7 +41,8 @@ export class Visits {
     this.switches[border] = 0;
     this.staticWaiting[border] = 0;
     if (below < 0) {
-      this.conversation[border] = 0;
+      this.lastMs[border] = -Infinity;
+      this.conversation[border] = NOBODY;
       this.waiting[border] = 0;
       return;
     }
@@ -52,7 +55,7 @@ export class Visits {
 
   /** Counts the pause that this use ends. Nothing is counted at the first use. */
   use(border: number, shortMs: number, longMs: number, conversation: number, nowMs: number): void {
-    if (this.conversation[border] !== 0) {
+    if (this.conversation[border] !== NOBODY) {
       if (this.pauses[border] === VISITS_MAX) this.#halve(border);
       const pauseMs = nowMs - (this.lastMs[border] as number);
       this.pauses[border] = (this.pauses[border] as number) + 1;
@@ -62,7 +65,8 @@ export class Visits {
         this.switches[border] = Math.min(255, (this.switches[border] as number) + 1);
       }
     }
-    this.lastMs[border] = nowMs;
+    // Answers begin in another order than they were asked for.
+    this.lastMs[border] = Math.max(this.lastMs[border] as number, nowMs);
     this.conversation[border] = conversation;
   }
 
