@@ -11,11 +11,14 @@ export interface CacheFacts {
   readonly saved: PicoUsd | undefined;
   readonly predictedRead: number;
   readonly heldMs: number;
+  /** What was done about the client's marks; `undefined`: nothing. */
+  readonly marksChange: string | undefined;
 }
 
-export function cacheHeaders({ usage, saved, predictedRead, heldMs }: CacheFacts): Record<string, string> {
+export function cacheHeaders({ usage, saved, predictedRead, heldMs, marksChange }: CacheFacts): Record<string, string> {
   return {
     "x-sluice-cache": usage.cacheRead === undefined ? `predicted_read=${predictedRead}` : cacheText(usage, saved),
+    ...(marksChange === undefined ? {} : { "x-sluice-cache-marks": marksChange }),
     ...(heldMs === 0 ? {} : { "x-sluice-held-ms": heldMs.toFixed(1) }),
   };
 }

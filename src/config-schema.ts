@@ -400,10 +400,12 @@ export const configFile: z.ZodType<ConfigFile> = z.strictObject({
         .enum(CACHING_MODES)
         .default("respect")
         .describe(
-          "`respect`: our cache marks are set where a request without any is translated; what a client says itself, or leaves out in the provider's own dialect, stays. `improve`: ours everywhere, in the place of the client's. `off`: none of ours.",
+          "`respect`: our cache marks are set where a request without any is translated; what a client says itself, or leaves out in the provider's own dialect, stays. `improve`: ours everywhere, beside the client's, whose lifetimes may change. `off`: none of ours.",
         ),
       boundaryLine: z
         .string()
+        .trim()
+        .regex(/^[^\r\n]*$/, "is one line, and has several")
         .default(BOUNDARY_LINE)
         .describe(
           "A line of the system text that says that what follows it changes from prompt to prompt. It never reaches the model. Empty: there is none.",

@@ -43,8 +43,8 @@ export type Edit =
  * - A `rename` changes the key only: the value may be set, or edited below, at the same time. A member that already bears the
  *   new name gives way, unless it is renamed itself; of two renames to one name the later wins, and a `set` of that name over both.
  * - Several `insert`s before one index stand in the order of the list.
- * - A key that an object has twice is edited at every occurrence, as parsers disagree about which one counts. What cannot be
- *   done is an error only at the last one, which is what `JSON.parse` sees.
+ * - A key that an object has twice is set, renamed and deleted at every occurrence, as parsers disagree about which one counts. Below it
+ *   only the last one is edited, which is what `JSON.parse` sees: the path was not meant for another value, which keeps its bytes.
  *
  * @param raw Valid JSON in UTF-8, with any white space.
  * @throws Error when a `set` or `insert` has no parent to go into, or an index is beyond the array: the edit's author erred.
@@ -173,6 +173,8 @@ function editObject(scan: Scan, open: number, place: Place): string | undefined 
   const { bytes } = scan;
   const members: Member[] = [];
   const problems = new Map<Place, string | undefined>();
+  /** Of each place, what is replaced: of what is below it, at its last occurrence. */
+  const splices = new Map<Place, Splice[]>();
   let at = skipSpace(bytes, open + 1);
   while (bytes[at] !== CLOSE_OBJECT) {
     assert(bytes[at] === QUOTE, "the document is not valid JSON: a key was expected");
@@ -183,11 +185,19 @@ function editObject(scan: Scan, open: number, place: Place): string | undefined 
     const value = skipSpace(bytes, colon + 1);
     const child = place.below.get(key);
     if (child === undefined) scan.at = valueEnd(bytes, value);
-    // The last occurrence's word stands: what came before it is not what a parser returns.
-    else problems.set(child, editValue(scan, value, child));
+    else {
+      // The last occurrence's word stands: what came before it is not what a parser returns.
+      const within: Scan = { bytes, at: value, splices: [] };
+      problems.set(child, editValue(within, value, child));
+      const before = splices.get(child);
+      if (before === undefined || child.change === undefined) splices.set(child, within.splices);
+      else before.push(...within.splices);
+      scan.at = within.at;
+    }
     members.push({ start: at, end: scan.at, keyEnd, key, place: child });
     at = nextItem(bytes, scan.at, CLOSE_OBJECT);
   }
+  for (const own of splices.values()) for (const one of own) scan.splices.push(one);
   const gone = leavingMembers(members, place);
   for (const member of members) {
     const rename = member.place?.rename;

@@ -7,6 +7,9 @@ import { randomUUID } from "node:crypto";
 import type { Admission, Admitted } from "./admission.ts";
 import type { BackgroundAnswers, BackgroundListener } from "./background.ts";
 import type { Bindings } from "./binding.ts";
+import { readPrefixes } from "./cache/prefixes.ts";
+import { NO_MARKS } from "./cache/sent-marks.ts";
+import { wirePlacement } from "./cache/wire-placement.ts";
 import { callFacts } from "./call-facts.ts";
 import type { ChatEvent } from "./chat.ts";
 import type { Dialect } from "./dialects/dialect.ts";
@@ -87,8 +90,15 @@ export function createKeptAnswers(dependencies: KeptDependencies): KeptAnswers {
           return;
         }
         const { instance, model, record } = target;
+        const placement = wirePlacement(readPrefixes(request, caller.tenant, setup.cache.boundaryLine), undefined, {
+          sent: NO_MARKS,
+          isOurs: false,
+          parted: [],
+          key: undefined,
+        });
         const edits = [
           ...dialect.edits(body, { model, askStreamUsage: false }),
+          ...(placement === undefined ? [] : (dialect.placing?.(body, request, placement).edits ?? [])),
           ...(instance.provider.quirks?.(dialect.name, body, record, callFacts(caller)) ?? []),
         ];
         const place = { instance, path: instance.provider.path(dialect.name, model, record) + operation };

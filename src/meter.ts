@@ -149,7 +149,8 @@ export class Meter {
       tier = event.tier ?? tier;
     }
     const saved = tier === undefined ? this.#saved({ ...usage, output: usage.output ?? 0 }) : undefined;
-    return { usage, saved, predictedRead: placed.predictedRead, heldMs: heldInAllMs };
+    const { predictedRead, marksChange } = placed;
+    return { usage, saved, predictedRead, heldMs: heldInAllMs, marksChange };
   }
 
   /** The answer's first bytes are with the client: what was not to delay them is done now. */

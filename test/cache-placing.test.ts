@@ -205,6 +205,21 @@ describe.each(SURFACES)("%s, in its own dialect, improved", (_name, surface) => 
   );
 });
 
+test.each([
+  ["Anthropic Messages", anthropic, "system", "text"],
+  ["OpenAI Chat Completions", chat, "messages", "text"],
+] as const)("%s: a part of which a text is parted keeps its other members' bytes", (_name, surface, field, type) => {
+  const rest = '"n":9007199254740993, "f":1.0,"e":"\\u00e9"';
+  const said = JSON.stringify(`${"word ".repeat(4_000)}\n<!-- sluice:dynamic -->\nnow`);
+  const part = `{"type":"${type}","text":${said},${rest}}`;
+  const system = field === "system" ? `"system":[${part}],` : "";
+  const first = field === "system" ? "" : `{"role":"system","content":[${part}]},`;
+  const raw = `{"model":"m","max_tokens":10,${system}"messages":[${first}{"role":"user","content":"Hello"}]}`;
+  const sent = new World(surface).sendRaw(raw);
+  expect(sent).toContain(rest);
+  expect(sent).toContain('"text":"now"');
+});
+
 const WARMS = fc.constantFrom<Warming | undefined>(undefined, "end", "static");
 
 /** A placer with its memory, and a call every second. */
@@ -231,9 +246,14 @@ class World {
     return JSON.parse(Buffer.from(made.bytes).toString("utf8")) as JsonObject;
   }
 
-  #made(body: JsonObject, warms: Warming | undefined) {
+  /** To its boundary, as text. */
+  sendRaw(raw: string): string {
+    return Buffer.from(this.#made(raw, "static").made.bytes).toString("utf8");
+  }
+
+  #made(body: JsonObject | string, warms: Warming | undefined) {
     const { dialect, target: to } = this.#surface;
-    const raw = Buffer.from(JSON.stringify(body));
+    const raw = Buffer.from(typeof body === "string" ? body : JSON.stringify(body));
     // As it arrives: half a character has become another.
     const parsed = JSON.parse(raw.toString("utf8")) as JsonObject;
     const request = dialect.readRequest(parsed);

@@ -236,6 +236,12 @@ describe("a value that cannot be is told with its place and what would be right"
   });
 });
 
+test("the boundary line is one line, and spaces around it are none of it", () => {
+  expect(load('cache: { boundaryLine: "  <!-- x -->  " }').cache.boundaryLine).toBe("<!-- x -->");
+  expect(load('cache: { boundaryLine: "" }').cache.boundaryLine).toBe("");
+  expect(problems('cache: { boundaryLine: "one\\ntwo" }').join()).toContain("is one line, and has several");
+});
+
 test("everything that is wrong is told at once", () => {
   const text = "lisen: {}\nlimits:\n  concurrency: 0\ndata: ${NOPE}\n";
   expect(problems(text, { PORT: "x", LOG_LEVEL: "loud" })).toEqual([

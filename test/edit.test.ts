@@ -199,10 +199,25 @@ describe("each operation", () => {
       '{"mod\\u0065l":"b"}',
     ],
     [
-      "a key that stands twice is edited twice",
+      "a key that stands twice is set twice",
       '{"model":"a","mod\\u0065l":"b"}',
       [{ op: "set", path: ["model"], value: "c" }],
       '{"model":"c","mod\\u0065l":"c"}',
+    ],
+    [
+      "below a key that stands twice the last one is edited: the other may be quite another value",
+      '{"m":[{"t":"old"}],"n":1,"m":[{"t":"b"},2]}',
+      [
+        { op: "set", path: ["m", 0, "t"], value: "c" },
+        { op: "insert", path: ["m", 1], value: 0 },
+      ],
+      '{"m":[{"t":"old"}],"n":1,"m":[{"t":"c"},0,2]}',
+    ],
+    [
+      "a key that stands twice is renamed twice",
+      '{"a":1,"b":2,"a":3}',
+      [{ op: "rename", path: ["a"], to: "c" }],
+      '{"c":1,"b":2,"c":3}',
     ],
     ["a key that stands twice is deleted twice", '{"a":1,"b":2,"a":3}', [{ op: "delete", path: ["a"] }], '{"b":2}'],
     [

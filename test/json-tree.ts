@@ -164,8 +164,10 @@ function editedObject(node: Extract<Node, { type: "object" }>, edits: readonly E
   };
   const members: Member[] = [];
   const failures = new Map<string, boolean>();
-  for (const member of node.members) {
-    const below = under(edits, member.key);
+  for (const [at, member] of node.members.entries()) {
+    // Below a key that stands twice the last one counts.
+    const isLast = node.members.findLastIndex(({ key }) => key === member.key) === at;
+    const below = isLast || isSet(member.key) ? under(edits, member.key) : [];
     if (isDeleted(member.key)) continue;
     const result = editedNode(member.value, below);
     failures.set(member.key, result.failed);

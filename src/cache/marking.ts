@@ -6,7 +6,7 @@ import type { CacheMark, ChatRequest, Message, Part, Placed, Spot, TextPart, Too
 import type { CacheContract } from "../model.ts";
 import type { CachePlacement } from "../dialects/dialect.ts";
 import { partedAt } from "../dialects/parted.ts";
-import type { Prefixes } from "./prefixes.ts";
+import { MARKS, type Prefixes } from "./prefixes.ts";
 
 type MarkContract = Extract<CacheContract, { kind: "marks" }>;
 
@@ -52,13 +52,24 @@ export function isMarked({ cache, saysCaching, messages, tools }: ChatRequest): 
   return (
     cache !== undefined ||
     saysCaching === true ||
-    tools.some((tool) => tool.type === "function" && tool.cache !== undefined) ||
+    tools.some(isMarkedTool) ||
     messages.some(({ parts }) => parts.some(isMarkedPart))
   );
 }
 
+function isMarkedTool(tool: Tool): boolean {
+  return tool.type === "function"
+    ? tool.cache !== undefined
+    : MARKS.some((mark) => (tool.value[mark] ?? null) !== null);
+}
+
 function isMarkedPart(part: Part): boolean {
   return part.cache !== undefined || (part.type === "tool-result" && part.content.some(isMarkedPart));
+}
+
+/** Marks on tools that are only offered: none is taken there. */
+export function deferredMarks({ tools }: Pick<ChatRequest, "tools">): number {
+  return tools.filter((tool) => tool.type === "function" && tool.deferred === true && tool.cache !== undefined).length;
 }
 
 /** The reading without the client's own marks. */
@@ -119,8 +130,9 @@ function markedTools(tools: readonly Tool[], mark: CacheMark | undefined): reado
 }
 
 function markedParts(parts: readonly Part[], placed: readonly Placed[]): readonly Part[] {
+  const byPart = Map.groupBy(placed, ({ spot }) => (spot.kind === "tools" ? -1 : spot.part));
   return parts.flatMap((part, at): readonly Part[] => {
-    const here = placed.filter(({ spot }) => spot.kind !== "tools" && spot.part === at);
+    const here = byPart.get(at) ?? [];
     const mark = here.find(({ spot }) => spot.kind === "part")?.mark;
     const whole = mark === undefined ? part : { ...part, cache: mark };
     return whole.type === "text" ? partedText(whole, here) : [whole];

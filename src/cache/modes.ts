@@ -2,7 +2,7 @@
 
 /**
  * `respect`: a client that speaks the provider's own dialect has said what it wants, marks or none, and so has one that sets marks; ours
- * are set where a request without any is translated. `improve`: ours are set everywhere, in the place of the client's. `off`: none are.
+ * are set where a request without any is translated. `improve`: ours are set everywhere, beside the client's, and theirs may live longer or shorter. `off`: none are.
  */
 export type CachingMode = (typeof CACHING_MODES)[number];
 export const CACHING_MODES = ["respect", "improve", "off"] as const;

@@ -3,7 +3,7 @@
  *
  * A text that was once parted at a place is parted there ever after: a provider need not find [ab] again where it was sent [a][b].
  */
-import type { CacheDiagnosis, CacheMark, ChatRequest, Placed, Spot } from "../chat.ts";
+import type { CacheDiagnosis, ChatRequest, Placed, Spot } from "../chat.ts";
 import type { CachePlacement } from "../dialects/dialect.ts";
 import type { CacheContract } from "../model.ts";
 import type { Target } from "../target.ts";
@@ -18,6 +18,20 @@ import { PartedPlaces } from "./parted-places.ts";
 import { type Route, Routes } from "./routes.ts";
 import { cacheRules, NO_CACHE, type CacheRules } from "./rules.ts";
 import { cacheSettings } from "./settings.ts";
+import {
+  changesText,
+  clientsOnly,
+  ENDS_ITSELF,
+  improvedMarks,
+  type MarkAsk,
+  type MarkContract,
+  marksText,
+  NO_MARKS,
+  oursOnly,
+  type SentMark,
+  type SentMarks,
+} from "./sent-marks.ts";
+import { wirePlacement } from "./wire-placement.ts";
 
 /** A call's prompt, read once for all the targets that it may go to. */
 export interface Prompt {
@@ -46,7 +60,9 @@ export type Warming = "end" | "static";
 export interface PlacedPrompt {
   /** What to change in the request; `undefined`: nothing. */
   readonly placement: CachePlacement | undefined;
-  /** The marks that are sent, as text for the ledger ("5m@1200 1h@20000": lifetime and tokens); `undefined`: none. */
+  /** What is done about the client's marks, as text for the answer ("client=2;added=1"); `undefined`: nothing. */
+  readonly marksChange: string | undefined;
+  /** The marks that are sent, as text for the ledger ("5m@1200/client 5m@20000": lifetime, tokens, whose); `undefined`: none. */
   readonly marksText: string | undefined;
   /** Tokens (the target's) that will be read from its cache, by what is known. */
   readonly predictedRead: number;
@@ -110,6 +126,7 @@ interface Parts {
 
 class Placement implements PlacedPrompt {
   readonly placement: CachePlacement | undefined;
+  readonly marksChange: string | undefined;
   readonly #parts: Parts;
   readonly #plan: Plan;
   readonly #route: Route;
@@ -121,7 +138,7 @@ class Placement implements PlacedPrompt {
   /** Whose prompts its tokens are told from. */
   readonly #countedAs: string;
   readonly #rules: CacheRules;
-  #marks: readonly PlannedMark[];
+  #marks: readonly SentMark[];
   #marksText: string | undefined;
   #predictedRead: number;
   /** Knows the call until its answer has begun, so that its text is not kept for as long as the answer runs. */
@@ -153,11 +170,13 @@ class Placement implements PlacedPrompt {
     this.#plan = planner.plan(planned, this.#rules, target.name, nowMs);
     const forked = isOurs ? forkMarks(this.#plan.marks, prompt, planned, marksOf(cache)) : [];
     const ours = isOurs ? warmMarks(forked, prompt.warms, planned, marksOf(cache)) : [];
-    this.#marks = isOurs ? ours : saidMarks(prompt, marksOf(cache));
+    const sent = sentMarks(ours, isOurs, markAsk(prompt, planned, marksOf(cache), isTranslated));
+    this.#marks = sent.marks;
+    this.marksChange = changesText(sent);
     this.#readsAnywhere = isOurs || marksOf(cache) === undefined;
     this.#predictedRead = this.#counted();
-    this.placement = placementOf(prompt, cache, {
-      marks: ours,
+    this.placement = wirePlacement(prompt.prefixes, marksOf(cache), {
+      sent,
       isOurs,
       parted: isOurs ? parted.of(prompt.prefixes, target.name) : [],
       key: this.#route.key,
@@ -270,7 +289,7 @@ class Placement implements PlacedPrompt {
     if ((last !== end || cached === 0) && !this.#prefixes.hasTail) learn(end, uncached + cached);
     if (last === -1) return;
     learn(last, cached);
-    const lastLong = this.#marks.findLast(({ ttlSeconds }) => ttlSeconds === SECONDS["1h"])?.place ?? -1;
+    const lastLong = this.#marks.findLast(({ ttlSeconds }) => ttlSeconds === HOUR_SECONDS)?.place ?? -1;
     if (writtenLong > 0 && lastLong !== last) learn(lastLong, read + writtenLong);
     const found = this.#tokens.lastIndexOf(this.#plan.foundTokens);
     if (counts.isKnown(this.#prefixes, found, this.#countedAs)) return;
@@ -278,12 +297,15 @@ class Placement implements PlacedPrompt {
   }
 }
 
+const HOUR_SECONDS = 3_600;
+
 /** What was read and what was to be differ by no more than this, by which estimates are wrong: they end at the same place. */
 const FOUND_SHARE = 0.06;
 const FOUND_TOKENS = 100;
 
 /** Whether the gateway says what is cached, and not the client. */
-function isOursToMark({ mode, request }: Prompt, isTranslated: boolean): boolean {
+function isOursToMark({ mode, request, countsOnly }: Prompt, isTranslated: boolean): boolean {
+  if (countsOnly === true) return false;
   return mode === "improve" || (mode === "respect" && isTranslated && !isMarked(request));
 }
 
@@ -320,11 +342,6 @@ function plannedPrompt(
     ...(session === undefined ? {} : { session }),
   };
 }
-
-type MarkContract = Extract<CacheContract, { kind: "marks" }>;
-
-/** The mark of models that set one at a prompt's end by themselves. */
-const ENDS_ITSELF = "prompt_cache_breakpoint";
 
 function marksOf(cache: CacheContract | undefined): MarkContract | undefined {
   return cache?.kind === "marks" ? cache : undefined;
@@ -370,85 +387,22 @@ function warmMarks(
   return [...kept, { place, ttlSeconds: Math.min(...contract.ttlSeconds) }].slice(-contract.maxMarks);
 }
 
-/** The client's marks as the planner has them, so that it knows what they write; and what a provider marks where nothing is said. */
-function saidMarks({ request, prefixes }: Prompt, contract: MarkContract | undefined): readonly PlannedMark[] {
-  // A model that is not sent them reads and writes as if there were none.
-  if (contract === undefined) return [];
-  const { marks, spots } = prefixes;
-  const end = spots.length - 1;
-  const usualSeconds = Math.min(...contract.ttlSeconds);
-  const secondsOf = ({ ttl }: CacheMark) => (ttl === undefined ? usualSeconds : SECONDS[ttl]);
-  const said = marks.map(({ place, mark }): PlannedMark => ({
-    place: Math.min(place, end),
-    ttlSeconds: secondsOf(mark),
-  }));
-  // The prompt's very end is no place that comes back where something was moved there.
-  const marksItself = contract.style === ENDS_ITSELF && request.saysCaching !== true && !prefixes.hasTail;
-  const whole = request.cache ?? (marksItself ? {} : undefined);
-  if (whole === undefined || said.some(({ place }) => place === end)) return said;
-  return [...said, { place: end, ttlSeconds: secondsOf(whole) }];
-}
-
-const SECONDS: Readonly<Record<NonNullable<CacheMark["ttl"]>, number>> = {
-  "5m": 300,
-  "30m": 1_800,
-  "1h": 3_600,
-  "12h": 43_200,
-};
-
-interface PlacementWish {
-  readonly marks: readonly PlannedMark[];
-  /** Whether they stand in the place of the client's. */
-  readonly isOurs: boolean;
-  /** Places where a text was parted before. */
-  readonly parted: readonly number[];
-  readonly key: string | undefined;
-}
-
-function placementOf(
+function markAsk(
   { request, prefixes }: Prompt,
-  cache: CacheContract | undefined,
-  { marks, isOurs, parted, key }: PlacementWish,
-): CachePlacement | undefined {
-  const { spots, saidPlace, hasTail } = prefixes;
-  const contract = marksOf(cache);
-  // Where the provider marks a prompt's end by itself, that mark need not be said, and where it is not wanted, that has to be.
-  const endsItself = contract?.style === ENDS_ITSELF;
-  const isEnd = ({ place }: PlannedMark) => place === spots.length - 1 && !hasTail;
-  const placed = new Map<number, Placed>();
-  const put = (place: number, mark: CacheMark | undefined, isParted: boolean) => {
-    const spot = spots[place];
-    if (spot !== undefined) placed.set(place, { spot, mark, isParted });
-  };
-  // The client's line never reaches the model, whatever is marked.
-  if (saidPlace !== -1) put(saidPlace, undefined, false);
-  if (contract?.splitsText === true) for (const place of parted) put(place, undefined, true);
-  for (const mark of marks) if (!endsItself || !isEnd(mark)) put(mark.place, markOf(mark.ttlSeconds, contract), true);
-  const anew = isOurs && isMarked(request);
-  const marksOnly = isOurs && endsItself && !marks.some(isEnd);
-  if (placed.size === 0 && key === undefined && !anew && !marksOnly) return undefined;
-  const inOrder = [...placed].sort(([one], [other]) => one - other).map(([, one]) => one);
-  return { placed: inOrder, anew, marksOnly, key, style: contract?.style };
+  { markable }: PlannedPrompt,
+  contract: MarkContract | undefined,
+  isTranslated: boolean,
+): MarkAsk | undefined {
+  // A model that is not sent marks reads and writes as if there were none.
+  return contract === undefined || markable === undefined
+    ? undefined
+    : { request, prefixes, contract, markable, isTranslated };
 }
 
-/** The provider's shortest lifetime is its default, and need not be said. */
-function markOf(ttlSeconds: number, contract: MarkContract | undefined): CacheMark {
-  const ttl = TTLS.get(ttlSeconds);
-  return ttl === undefined || ttlSeconds === Math.min(...(contract?.ttlSeconds ?? [])) ? {} : { ttl };
-}
-
-const TTLS: ReadonlyMap<number, NonNullable<CacheMark["ttl"]>> = new Map([
-  [300, "5m"],
-  [1_800, "30m"],
-  [3_600, "1h"],
-  [43_200, "12h"],
-]);
-
-function marksText(marks: readonly PlannedMark[], tokens: Uint32Array): string | undefined {
-  if (marks.length === 0) return undefined;
-  return marks
-    .map(({ place, ttlSeconds }) => `${TTLS.get(ttlSeconds) ?? `${ttlSeconds}s`}@${tokens[place] ?? 0}`)
-    .join(" ");
+function sentMarks(ours: readonly PlannedMark[], isOurs: boolean, ask: MarkAsk | undefined): SentMarks {
+  if (ask === undefined) return NO_MARKS;
+  if (!isOurs) return clientsOnly(ask);
+  return isMarked(ask.request) ? improvedMarks(ours, ask) : oursOnly(ours, ask);
 }
 
 function planUsage(usage: Usage): PlanUsage | undefined {

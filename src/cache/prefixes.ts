@@ -7,7 +7,7 @@
  * is: the model sees it, so another order is another prefix.
  */
 import { hash } from "node:crypto";
-import type { CacheMark, ChatRequest, JsonValue, Message, Part, Spot, Tool } from "../chat.ts";
+import type { CacheMark, ChatRequest, JsonObject, JsonValue, Message, Part, Spot, Tool } from "../chat.ts";
 import { MESSAGE_TOKENS, partTokens, promptTokensWith, toolTokens } from "../tokens.ts";
 import { boundariesIn, type LeftOut } from "./boundary.ts";
 import { forgetTexts, TEXT_BYTES_MAX, textBytes, WIDE } from "../text-bytes.ts";
@@ -33,7 +33,14 @@ export interface Prefixes {
   /** Whether something stands behind the last place that is no part of any prefix, as it was moved there. */
   readonly hasTail: boolean;
   /** The client's own marks, shallow to deep. */
-  readonly marks: readonly { readonly place: number; readonly mark: CacheMark }[];
+  readonly marks: readonly SaidMark[];
+}
+
+export interface SaidMark {
+  readonly place: number;
+  readonly mark: CacheMark;
+  /** Whether it stands before the place, within what ends there: on another tool than the last one, or inside of a result. */
+  readonly isWithin: boolean;
 }
 
 type TextSpot = Extract<Spot, { readonly kind: "text" }>;
@@ -70,7 +77,7 @@ class PrefixReader {
   readonly #spots: Spot[] = [];
   /** The place that is the last one if no other follows. */
   #waiting: Spot | undefined;
-  readonly #marks: { place: number; mark: CacheMark }[] = [];
+  readonly #marks: SaidMark[] = [];
   #counted = 0;
   #blocksSoFar = 0;
   #staticPlace = -1;
@@ -111,14 +118,17 @@ class PrefixReader {
   /** A tool that is offered only is no part of the prompt; once it is loaded it stands among the others, and is none either. */
   #tools(): void {
     let last: Tool | undefined;
+    const within: CacheMark[] = [];
     for (const tool of this.#request.tools) {
       if (tool.type === "function" && tool.deferred === true) continue;
       this.#counted += toolTokens(tool, this.#chain.tool(tool));
+      const before = last === undefined ? undefined : toolMark(last);
+      if (before !== undefined) within.push(before);
       last = tool;
     }
     if (last === undefined) return;
     this.#blocksSoFar += 1;
-    this.#place({ kind: "tools" }, last.type === "function" ? last.cache : undefined);
+    this.#place({ kind: "tools" }, toolMark(last), within);
     this.#staticPlace = 0;
   }
 
@@ -139,7 +149,7 @@ class PrefixReader {
       const isText = part.type === "text" && (isOpening || message.role === "system");
       if (isText) this.#text(part.text, { message: at, part: index }, { role: message.role, isOpening, before });
       else this.#chain.part(part);
-      this.#place({ kind: "part", message: at, part: index }, part.cache);
+      this.#place({ kind: "part", message: at, part: index }, part.cache, marksWithin(part));
     }
   }
 
@@ -170,10 +180,12 @@ class PrefixReader {
     return this.#spots.length + (this.#waiting === undefined ? 0 : 1);
   }
 
-  #place(spot: Spot, mark: CacheMark | undefined): void {
+  #place(spot: Spot, mark: CacheMark | undefined, within: readonly CacheMark[] = []): void {
     if (this.#spots.length < PLACES_MAX - 1) this.#end(spot);
     else this.#waiting = spot;
-    if (mark !== undefined) this.#marks.push({ place: this.#places - 1, mark });
+    const place = this.#places - 1;
+    for (const one of within) this.#marks.push({ place, mark: one, isWithin: true });
+    if (mark !== undefined) this.#marks.push({ place, mark, isWithin: false });
   }
 
   #end(spot: Spot): void {
@@ -182,6 +194,19 @@ class PrefixReader {
     this.#tokens.push(Math.ceil(this.#counted));
     this.#blocks.push(this.#blocksSoFar);
   }
+}
+
+function toolMark(tool: Tool): CacheMark | undefined {
+  if (tool.type === "function") return tool.cache;
+  const mark = MARKS.map((name) => tool.value[name]).find((value) => typeof value === "object" && value !== null);
+  if (mark === undefined) return undefined;
+  const ttl = (mark as JsonObject)["ttl"];
+  return ttl === "5m" || ttl === "30m" || ttl === "1h" || ttl === "12h" ? { ttl } : {};
+}
+
+function marksWithin(part: Part): readonly CacheMark[] {
+  if (part.type !== "tool-result") return [];
+  return part.content.flatMap((inner) => [...marksWithin(inner), ...(inner.cache === undefined ? [] : [inner.cache])]);
 }
 
 interface TextPlace {
@@ -390,7 +415,7 @@ function wordAt(digest: string, at: number): number {
 }
 
 /** Fields by which dialects mark the end of a prefix; a mark moves on with every turn. */
-const MARKS: readonly string[] = ["cache_control", "prompt_cache_breakpoint"];
+export const MARKS: readonly string[] = ["cache_control", "prompt_cache_breakpoint"];
 
 /** A value that only its dialect knows, as JSON text without the marks on it. */
 export function unmarked(value: JsonValue): string {

@@ -9,7 +9,7 @@ import { CountingDecoder } from "./forwarded.ts";
 const NAME = "anthropic-count-tokens";
 const WORD = "Anthropic's token count";
 
-const { placing: _placing, prewarming: _prewarming, ...rest } = anthropicMessages;
+const { prewarming: _prewarming, ...rest } = anthropicMessages;
 
 export const anthropicCountTokens: Dialect = {
   ...rest,

@@ -22,12 +22,14 @@ export function placing(body: JsonObject, request: ChatRequest, { placed, anew }
       continue;
     }
     const at = (before[spot.message] ?? 0) + spot.part;
-    onBlock.set(at, [...(onBlock.get(at) ?? []), one]);
+    const here = onBlock.get(at);
+    if (here === undefined) onBlock.set(at, [one]);
+    else here.push(one);
   }
   for (const [at, here] of onBlock) {
     const block = blocks[at];
     if (block === undefined) unplaced.push(...here);
-    else edits.push(...blockEdits(anew ? bare(block) : block, here));
+    else edits.push(...emptied(blockEdits(anew ? bare(block) : block, here), body));
   }
   return { edits, unplaced };
 }
@@ -94,18 +96,26 @@ function blockEdits({ path, value }: BlockPlace, placed: readonly Placed[]): rea
   const last = whole ?? (value["cache_control"] === undefined ? pieces.at(-1)?.mark : undefined);
   if (only !== undefined && pieces.length === 1) {
     // A text of nothing but the boundary line; an empty one is refused.
-    if (only.text === "" && path[0] === "system") return [{ op: "delete", path }];
+    if (only.text === "") return [{ op: "delete", path }];
     const edit: Edit = { op: "set", path: [...path, "text"], value: only.text };
     return last === undefined ? [edit] : [edit, marking(path, last)];
   }
-  return pieces.map(({ text: piece, mark }, index): Edit => {
-    const isLast = index === pieces.length - 1;
-    // What else the block says, its own mark included, stands at its end.
-    const said = isLast ? { ...value, text: piece, ...marked(last) } : textBlock({ text: piece, mark });
-    return index === 0
-      ? { op: "set", path, value: said }
-      : { op: "insert", path: [...path.slice(0, -1), Number(path.at(-1)) + 1], value: said };
-  });
+  // What else the block says, its own mark included, stays at its end, in its own bytes: the other pieces come in before it.
+  const before = pieces.slice(0, -1).map((piece): Edit => ({ op: "insert", path, value: textBlock(piece) }));
+  const rest: Edit = { op: "set", path: [...path, "text"], value: pieces.at(-1)?.text ?? "" };
+  return last === undefined ? [...before, rest] : [...before, rest, marking(path, last)];
+}
+
+/** A message in which nothing is left goes as a whole: an empty one is refused. */
+function emptied(edits: readonly Edit[], { messages }: JsonObject): readonly Edit[] {
+  const [edit] = edits;
+  if (edit === undefined || edit.path[0] !== "messages" || !isArray(messages)) return edits;
+  const message = messages[Number(edit.path[1])];
+  const content = isObject(message) ? message["content"] : undefined;
+  const isGone = isArray(content)
+    ? edit.op === "delete" && content.length === 1
+    : edit.op === "set" && edit.value === "" && content !== "";
+  return isGone ? [{ op: "delete", path: edit.path.slice(0, 2) }] : edits;
 }
 
 /** A text that stands alone becomes an array where it is parted or marked. */

@@ -104,12 +104,9 @@ interface Wire {
 function messageEdits({ path, value, isResult }: Content, placed: readonly Placed[], wire: Wire): readonly Edit[] {
   if (typeof value === "string") return aloneEdits(path, value, placed, wire);
   if (!isArray(value)) return [];
+  const byPart = Map.groupBy(placed, ({ spot }) => (spot.kind === "tools" ? -1 : spot.part));
   return value.flatMap((part, at): readonly Edit[] => {
-    const here = isResult
-      ? at === lastText(value)
-        ? placed
-        : []
-      : placed.filter(({ spot }) => spot.kind !== "tools" && spot.part === at);
+    const here = isResult ? (at === lastText(value) ? placed : []) : (byPart.get(at) ?? []);
     return here.length === 0 || !isObject(part)
       ? []
       : partEdits([...path, at], wire.anew ? bare(part) : part, here, wire);
@@ -142,13 +139,9 @@ function partEdits(path: Path, part: JsonObject, placed: readonly Placed[], wire
       : [{ op: "set", path: [...path, wire.style], value: wireMark(whole, wire.style) }];
   if (typeof text !== "string" || placed.every(({ spot }) => spot.kind !== "text")) return marking;
   if (pieces.length === 1) return [{ op: "set", path: [...path, "text"], value: pieces[0]?.text ?? "" }, ...marking];
-  const behind = [...path.slice(0, -1), Number(path.at(-1)) + 1];
-  return pieces.map((piece, at): Edit => {
-    // What else the part says, its own mark included, stands at its end.
-    const isLast = at === pieces.length - 1;
-    const said = isLast ? { ...part, text: piece.text, ...marked(whole, wire) } : textPart(piece, wire);
-    return at === 0 ? { op: "set", path, value: said } : { op: "insert", path: behind, value: said };
-  });
+  // What else the part says, its own mark included, stays at its end, in its own bytes: the other pieces come in before it.
+  const before = pieces.slice(0, -1).map((piece): Edit => ({ op: "insert", path, value: textPart(piece, wire) }));
+  return [...before, { op: "set", path: [...path, "text"], value: pieces.at(-1)?.text ?? "" }, ...marking];
 }
 
 function wholeMark(placed: readonly Placed[]): CacheMark | undefined {

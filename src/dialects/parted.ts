@@ -16,7 +16,8 @@ export function partedAt(text: string, placed: readonly Placed[]): readonly Text
   let from = 0;
   let said = "";
   for (const { spot, mark, isParted } of placed) {
-    if (spot.kind !== "text") continue;
+    // One inside of what was left out before it says nothing.
+    if (spot.kind !== "text" || spot.end < from) continue;
     said += text.slice(from, spot.end);
     from = spot.resume;
     if (!isParted || said.trim() === "") continue;

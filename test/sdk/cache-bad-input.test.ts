@@ -16,13 +16,21 @@ async function start(mode: string): Promise<void> {
   simulation = await startSimulation({ yaml: `retries: { attemptsMax: 1 }\ncache: { mode: ${mode} }\n` });
 }
 
-async function post(path: string, body: JsonObject): Promise<{ readonly status: number; readonly text: string }> {
+interface Answer {
+  readonly status: number;
+  readonly text: string;
+  /** What was done about the client's marks. */
+  readonly change: string | null;
+}
+
+async function post(path: string, body: JsonObject): Promise<Answer> {
   const response = await fetch(`${simulation.gateway.url}${path}`, {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify(body),
   });
-  return { status: response.status, text: await response.text() };
+  const change = response.headers.get("x-sluice-cache-marks");
+  return { status: response.status, text: await response.text(), change };
 }
 
 /** What arrived at the provider last. */
@@ -66,22 +74,43 @@ describe("marks that the provider refuses", () => {
   test.each([
     ["five of them", FIVE],
     ["an hour behind five minutes", LATE_HOUR],
-  ])("%s: improved, ours stand in their place", async (_name, system) => {
+  ])("%s: improved, what the provider takes of them is set anew, and said", async (_name, system) => {
     await start("improve");
-    expect((await post("/v1/messages", claude({ system }))).status).toBe(200);
+    const answer = await post("/v1/messages", claude({ system }));
+    expect(answer.status).toBe(200);
     expect(marksIn(sent()).length).toBeLessThanOrEqual(4);
+    expect(answer.change).toMatch(/^client=\d.*;(?:ttl_changed|dropped)=1$/);
   });
 
-  test.each([
-    ["five of them", FIVE, 4],
-    ["an hour behind five minutes", LATE_HOUR, 2],
-  ])("%s: translated, what cannot be kept is left out and said", async (_name, content, kept) => {
-    await start("respect");
-    const body = { model: "anthropic/claude-haiku-5-5", messages: [{ role: "system", content }, ...QUESTION] };
-    expect((await post("/v1/chat/completions", body)).status).toBe(200);
-    expect(marksIn(sent())).toEqual(Array.from({ length: kept }, () => expect.objectContaining(SHORT)));
-    const row = (await simulation.gateway.allAttempts()).at(-1);
-    expect(JSON.stringify(row)).toContain("cache_control");
+  test.each(["respect", "improve"])("the row has the marks that were sent (%s)", async (mode) => {
+    await start(mode);
+    const six = Array.from({ length: 6 }, (_, index) => block(`${index} ${STATIC}`, SHORT));
+    const translated = (content: JsonValue): JsonObject => ({
+      model: "anthropic/claude-haiku-5-5",
+      messages: [{ role: "system", content }, ...QUESTION],
+    });
+    for (const [path, body] of [
+      ["/v1/chat/completions", translated(six)],
+      ["/v1/chat/completions", translated(LATE_HOUR)],
+      ["/v1/messages", { ...claude({ system: six }), model: "openai/gpt-5.4-nano" }],
+    ] as const) {
+      await post(path, body);
+      const row = present((await simulation.gateway.allAttempts()).at(-1), "the row");
+      const told = row.cache_marks?.split(" ").map((mark) => mark.slice(0, 2)) ?? [];
+      expect(told).toEqual(marksIn(sent()).map(({ ttl }) => ttl ?? "5m"));
+    }
+  });
+
+  test("improved, the client's marks stay, worthless ones too, and ours beside them are told apart", async () => {
+    await start("improve");
+    for (let index = 0; index < 8; index += 1) {
+      await post("/v1/messages", claude({ system: [block(`${index} ${STATIC}`, HOUR)] }));
+      expect(marksIn(sent()["system"])).toHaveLength(1);
+    }
+    await post("/v1/messages", claude({ system: [block("Be brief.", SHORT)] }));
+    expect(sent()["system"]).toEqual([block("Be brief.", SHORT)]);
+    const rows = await simulation.gateway.allAttempts();
+    expect(rows.every(({ cache_marks }) => /@\d+\/client/.test(cache_marks ?? ""))).toBe(true);
   });
 });
 
@@ -118,7 +147,17 @@ describe("the boundary line", () => {
     ["between lines that end in CRLF", `${STATIC}\r\n${LINE}\r\nIt is noon.`, `${STATIC}\r\nIt is noon.`],
     ["indented", `${STATIC}\n  ${LINE}  \nIt is noon.`, `${STATIC}\nIt is noon.`],
     ["alone", LINE, ""],
-    ["twice: the second is text", `A\n${LINE}\nB\n${LINE}\nC`, `A\nB\n${LINE}\nC`],
+    ["twice: both are taken away", `A\n${LINE}\nB\n${LINE}\nC`, "A\nB\nC"],
+    ["a line that is longer than a step", `A\n${LINE}${" ".repeat(5_000)}\nB`, "A\nB"],
+    ["behind a line of inline code", `\`\`\`inline\`\`\`\n${LINE}\nA`, "```inline```\nA"],
+    [
+      "in a fence of four that has one of three in it",
+      `\`\`\`\`md\n\`\`\`\n${LINE}\n\`\`\`\n\`\`\`\`\n${LINE}\nA`,
+      `\`\`\`\`md\n\`\`\`\n${LINE}\n\`\`\`\n\`\`\`\`\nA`,
+    ],
+    ["in a fence of the other sign", `\`\`\`\n~~~\n${LINE}\n\`\`\`\n${LINE}\nA`, `\`\`\`\n~~~\n${LINE}\n\`\`\`\nA`],
+    ["behind a fence that a list item opens", `- \`\`\`js\n  x\n  \`\`\`\n${LINE}\nA`, "- ```js\n  x\n  ```\nA"],
+    ["indented as code is, and as templates are: it counts", `A\n\n    ${LINE}\nB`, "A\n\nB"],
     ["in a fenced code block: it is text", `\`\`\`\n${LINE}\n\`\`\`\nA`, `\`\`\`\n${LINE}\n\`\`\`\nA`],
     ["behind a fenced code block", `\`\`\`\n${LINE}\n\`\`\`\n${LINE}\nA`, `\`\`\`\n${LINE}\n\`\`\`\nA`],
     ["among words: it is text", `Write ${LINE} here.`, `Write ${LINE} here.`],
@@ -169,6 +208,47 @@ describe("the boundary line", () => {
       expect(JSON.stringify(sent())).not.toContain("sluice:dynamic");
       expect(JSON.stringify(sent())).toContain(STATIC);
     }
+  });
+
+  const TWO = [`${STATIC}\n${LINE}\nIt is noon.`, `More.\n${LINE}\nIt is late.`] as const;
+  const LATE = `Only now:\n${LINE}\nbe brief.`;
+  const late = (model: string, system: JsonValue = LATE): JsonObject => ({
+    model,
+    max_tokens: 50,
+    messages: [...QUESTION, { role: "assistant", content: "Hello." }, { role: "system", content: system }, ...QUESTION],
+  });
+  test.each<readonly [string, string, JsonObject]>([
+    ["two blocks", "/v1/messages", claude({ system: TWO.map((said) => block(said)) })],
+    ["a message in the middle", "/v1/messages", late("claude-opus-5-5")],
+    ["nothing else in a message in the middle", "/v1/messages", late("claude-opus-5-5", LINE)],
+    ["the same in a block", "/v1/messages", late("claude-opus-5-5", [block(LINE)])],
+    ["a message in the middle, translated", "/v1/chat/completions", late("anthropic/claude-opus-5-5")],
+    ["a message in the middle", "/v1/chat/completions", late("openai/gpt-5.4-nano")],
+    ["a message in the middle", "/mistral/v1/chat/completions", late("mistral-small-2603")],
+    ["a count of tokens", "/v1/messages/count_tokens", { model: "claude-haiku-5-5", system: LATE, messages: QUESTION }],
+    [
+      "a count of tokens",
+      "/v1/responses/input_tokens",
+      { model: "openai/gpt-5.4-nano", instructions: LATE, input: "Hello" },
+    ],
+  ])("never reaches the model, wherever it stands: %s (%s)", async (_name, path, body) => {
+    const answer = await post(path, body);
+    expect(answer.status, answer.text).toBe(200);
+    expect(JSON.stringify(sent())).not.toContain("sluice:dynamic");
+  });
+
+  test("the first of several ends what is static", async () => {
+    for (const time of ["noon", "one", "two"]) {
+      const content = [`${STATIC}\n${LINE}\nIt is ${time}.`, `More.\n${LINE}\nIt is late.`].map((text) => ({
+        type: "text",
+        text,
+      }));
+      await post("/v1/chat/completions", {
+        model: "anthropic/claude-haiku-5-5",
+        messages: [{ role: "system", content }, ...QUESTION],
+      });
+    }
+    expect((await simulation.gateway.allAttempts()).at(-1)?.usage.cache_read).toBeGreaterThan(3_000);
   });
 
   test("at the end of a text that the client has marked, the mark stays", async () => {
