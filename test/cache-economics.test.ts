@@ -1,7 +1,14 @@
 /** What a write is worth: the closed form against its known break-evens, and against uses played out one by one. */
 import { describe, expect, test } from "vitest";
 import fc from "fast-check";
-import { chooseParts, continuation, longAdvantage, shortAdvantage } from "../src/cache/economics.ts";
+import {
+  chooseParts,
+  continuation,
+  longAdvantage,
+  NO_CHANCES,
+  shortAdvantage,
+  usedOnceMore,
+} from "../src/cache/economics.ts";
 
 const TWO = { saving: 0.9, shortPremium: 0.25, longPremium: 1 };
 const ONE = { saving: 0.9, shortPremium: 0.25, longPremium: undefined };
@@ -112,5 +119,26 @@ describe("the cut", () => {
         expect(worth(choice.longEnd, choice.end)).toBe(best);
       }),
     );
+  });
+});
+
+describe("one more use before it goes on", () => {
+  test("changes nothing where it is like those after it", () => {
+    const share = fc.double({ min: 0, max: 0.49, noNaN: true });
+    fc.assert(
+      fc.property(share, share, fc.constantFrom(TWO, ONE), (short, later, prices) => {
+        const next = { short, later: prices.longPremium === undefined ? 0 : later };
+        const after = continuation(prices, next);
+        const before = usedOnceMore(prices, next, after);
+        expect(before.short).toBeCloseTo(after.short, 6);
+        expect(before.long).toBeCloseTo(after.long, 6);
+        expect(before.dead).toBeCloseTo(after.dead, 6);
+      }),
+    );
+  });
+
+  test("is all that counts where nothing comes after it: a question with one answer is not worth an hour", () => {
+    const after = usedOnceMore(TWO, NO_CHANCES, continuation(TWO, { short: 0, later: 0.5 }));
+    expect(longAdvantage(TWO, { short: 0, later: 1 }, after)).toBeCloseTo(-0.1, 6);
   });
 });

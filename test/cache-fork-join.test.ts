@@ -322,7 +322,16 @@ describe("one request's waits", () => {
     leader,
     moreTokens: 5000,
     untilMs: expectedMs,
+    readingMs: expectedMs,
     isHeard: true,
+  });
+
+  test("are as long as reading it oneself would take, however late one came", () => {
+    const late = { ...hold(1, 2_000), readingMs: 1_900 };
+    expect(holdMs(late, 0)).toBe(3_900);
+    expect(holdMs(late, 1_990)).toBe(1_910);
+    expect(holdMs(late, 2_500)).toBe(1_400);
+    expect(holdMs({ ...late, isHeard: false }, 1_990)).toBeLessThan(20);
   });
 
   test("are not longer in all than one may be, however many leaders there are", async () => {

@@ -10,6 +10,7 @@ import {
   staticClass,
   STEP_SECONDS,
   TENANT_CLASS,
+  turnClass,
   weightOf,
 } from "../src/cache/hazard.ts";
 import { Waiting } from "../src/cache/waiting.ts";
@@ -23,16 +24,22 @@ function hazard(hazards: Hazards, step: number, finest = TENANT_CLASS): number {
 }
 
 describe("a step's count", () => {
-  test("comes when the step has ended, returns and survivals together", () => {
+  test("comes by quarters of it, returns and survivals together", () => {
     const hazards = emptyHazards();
     const waiting = new Waiting(100);
     const numbers = Array.from({ length: 10 }, () => waiting.begin(hazards, CLASS, 1, 0));
-    waiting.advance(10_000);
-    waiting.returned(numbers[3] as number);
-    waiting.advance(19_999);
+    waiting.advance(4999);
     expect(hazard(hazards, 0)).toBeCloseTo(0.16, 6);
+    waiting.advance(10_000);
+    // Ten of them were at risk for half of it.
+    expect(hazard(hazards, 0)).toBeCloseTo((2 * 0.16) / (5 + 2), 6);
+    waiting.returned(numbers[3] as number);
+    waiting.advance(14_999);
+    expect(hazard(hazards, 0)).toBeCloseTo((2 * 0.16) / (5 + 2), 6);
+    waiting.advance(15_000);
+    expect(hazard(hazards, 0)).toBeCloseTo((1 + 2 * 0.16) / (1 + 9 * 0.75 + 2), 6);
     waiting.advance(20_000);
-    expect(hazard(hazards, 0)).toBeCloseTo((1 + 6 * 0.16) / (10 + 6), 6);
+    expect(hazard(hazards, 0)).toBeCloseTo((1 + 2 * 0.16) / (10 + 2), 6);
   });
 
   test("does not count one that returned among those at risk later", () => {
@@ -42,8 +49,8 @@ describe("a step's count", () => {
     waiting.begin(hazards, CLASS, 1, 0);
     waiting.returned(one);
     waiting.advance(60_000);
-    expect(hazard(hazards, 0)).toBeCloseTo((1 + 6 * 0.16) / (2 + 6), 6);
-    expect(hazard(hazards, 1)).toBeCloseTo((6 * 0.16) / (1 + 6), 6);
+    expect(hazard(hazards, 0)).toBeCloseTo((1 + 2 * 0.16) / (2 + 2), 6);
+    expect(hazard(hazards, 1)).toBeCloseTo((2 * 0.16) / (1 + 2), 6);
   });
 
   test("counts a return once, in the step it fell into", () => {
@@ -54,8 +61,8 @@ describe("a step's count", () => {
     waiting.returned(one);
     waiting.returned(one);
     waiting.advance(3_600_000);
-    expect(hazard(hazards, 4)).toBeCloseTo((6 * 0.05) / (1 + 6), 6);
-    expect(hazard(hazards, 5)).toBeCloseTo((1 + 6 * 0.04) / (1 + 6), 6);
+    expect(hazard(hazards, 4)).toBeCloseTo((2 * 0.05) / (1 + 2), 6);
+    expect(hazard(hazards, 5)).toBeCloseTo((1 + 2 * 0.04) / (1 + 2), 6);
     expect(hazard(hazards, 6)).toBeCloseTo(0.02, 6);
     expect(waiting.size).toBe(0);
   });
@@ -69,7 +76,7 @@ describe("a step's count", () => {
     const waiting = new Waiting(10);
     waiting.begin(hazards, CLASS, 2, 0);
     waiting.advance(20_000);
-    expect(hazard(hazards, 0)).toBeCloseTo((6 * 0.16) / (2 + 6), 6);
+    expect(hazard(hazards, 0)).toBeCloseTo((2 * 0.16) / (2 + 2), 6);
   });
 });
 
@@ -88,6 +95,31 @@ describe("classes", () => {
     // Never seen: the tenant's own mean.
     expect(hazard(hazards, 0, promptClass(2, 1, 5000))).toBeCloseTo(hazard(hazards, 0), 6);
     expect(hazard(hazards, 0)).toBeCloseTo(0.5, 1);
+  });
+
+  test("a turn has a class of all its prompts, whatever their kind and size", () => {
+    const hazards = emptyHazards();
+    const waiting = new Waiting(1000);
+    for (let count = 0; count < 100; count += 1) {
+      waiting.returned(waiting.begin(hazards, promptClass(1, 1, 50_000), 1, 0));
+      waiting.begin(hazards, promptClass(0, 2, 5000), 1, 0);
+    }
+    waiting.advance(20_000);
+    expect(hazard(hazards, 0, turnClass(1))).toBeGreaterThan(0.95);
+    expect(hazard(hazards, 0, turnClass(2))).toBeLessThan(0.05);
+    expect(turnClass(3)).toBe(turnClass(4));
+  });
+
+  test("what nobody saw come back is not believed to, where only what was seen counts", () => {
+    const hazards = emptyHazards();
+    const out = new Float64Array(STEP_SECONDS.length);
+    hazardsOf(hazards, CLASS, out, "seen");
+    expect(returnChance(out, 3600)).toBe(0);
+    const waiting = new Waiting(10);
+    waiting.returned(waiting.begin(hazards, CLASS, 1, 0));
+    waiting.advance(20_000);
+    hazardsOf(hazards, CLASS, out, "seen");
+    expect(returnChance(out, 300)).toBeGreaterThan(0.25);
   });
 
   test("turns and sizes are told apart where §13 does, static prefixes apart from prompts", () => {

@@ -21,8 +21,8 @@ function entry(options: Partial<Entry> = {}): Entry {
 
 test("an entry is read as long as it and all it stands on are alive", () => {
   const made = mirror();
-  made.set(0, entry({ expiresMs: 2 * MINUTE }));
-  made.set(1, entry({ under: 0 }));
+  made.set(0, entry({ expiresMs: 2 * MINUTE }), 0);
+  made.set(1, entry({ under: 0 }), 0);
   expect(look(made, 2 * MINUTE)).toEqual({ hit: 1, coming: -1 });
   expect([0, 1, 2].map((border) => made.isWhole(border))).toEqual([true, true, false]);
   expect(look(made, 2 * MINUTE + 1)).toEqual({ hit: -1, coming: -1 });
@@ -32,8 +32,8 @@ test("an entry is read as long as it and all it stands on are alive", () => {
 
 test("what stands on one that is not looked at is believed on that one's word", () => {
   const made = mirror();
-  made.set(0, entry({ expiresMs: 2 * MINUTE }));
-  made.set(1, entry({ under: 0 }));
+  made.set(0, entry({ expiresMs: 2 * MINUTE }), 0);
+  made.set(1, entry({ under: 0 }), 0);
   const way = { path: Int32Array.of(1), length: 1, isCut: true };
   expect(made.look(way, 2 * MINUTE).hit).toBe(0);
   expect(made.look({ ...way, isCut: false }, 2 * MINUTE).hit).toBe(-1);
@@ -42,15 +42,15 @@ test("what stands on one that is not looked at is believed on that one's word", 
 
 test("one that stands on nothing needs nobody", () => {
   const made = mirror();
-  made.set(0, entry({ expiresMs: 0 }));
-  made.set(1, entry());
+  made.set(0, entry({ expiresMs: 0 }), 0);
+  made.set(1, entry(), 0);
   expect(look(made, MINUTE).hit).toBe(1);
 });
 
 test("a use prolongs each by its own lifetime", () => {
   const made = mirror();
-  made.set(0, entry({ isLong: true }));
-  made.set(1, entry({ under: 0 }));
+  made.set(0, entry({ isLong: true }), 0);
+  made.set(1, entry({ under: 0 }), 0);
   made.refresh(1, 5 * MINUTE, 60 * MINUTE, MINUTE);
   expect(look(made, 6 * MINUTE).hit).toBe(1);
   expect(look(made, 6 * MINUTE + 1).hit).toBe(0);
@@ -59,9 +59,9 @@ test("a use prolongs each by its own lifetime", () => {
 
 test("what stands on the short class is of it, whatever was paid", () => {
   const made = mirror();
-  made.set(0, entry({ isLong: true }));
-  made.set(1, entry({ under: 0 }));
-  made.set(2, entry({ isLong: true, under: 1 }));
+  made.set(0, entry({ isLong: true }), 0);
+  made.set(1, entry({ under: 0 }), 0);
+  made.set(2, entry({ isLong: true, under: 1 }), 0);
   expect([0, 1, 2].map((border) => made.hasShort(border))).toEqual([false, true, true]);
   expect([0, 1, 2].map((border) => made.isLong(border))).toEqual([true, false, true]);
 });
@@ -113,8 +113,8 @@ describe("in flight", () => {
 
   test("what is alive but can no longer be read is written anew", () => {
     const made = mirror();
-    made.set(0, entry({ expiresMs: MINUTE }));
-    made.set(1, entry({ isLong: true, expiresMs: 60 * MINUTE, under: 0 }));
+    made.set(0, entry({ expiresMs: MINUTE }), 0);
+    made.set(1, entry({ isLong: true, expiresMs: 60 * MINUTE, under: 0 }), 0);
     expect(made.write(1, entry({ writer: 2, expiresMs: 7 * MINUTE }), at(3 * MINUTE), 2 * MINUTE)).toBe(true);
     made.arrive(1, 2, 3 * MINUTE);
     expect(look(made, 3 * MINUTE).hit).toBe(1);

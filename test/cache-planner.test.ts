@@ -108,6 +108,7 @@ describe("what another request is writing", () => {
       leader: leader.id,
       moreTokens: 20 * BLOCK_TOKENS,
       untilMs: 2400,
+      readingMs: expect.closeTo(2400, -3),
       isHeard: true,
     });
 
@@ -374,7 +375,7 @@ describe("what is learned", () => {
     const read: number[] = [];
     const marks: (readonly [number, number])[][] = [];
     for (let index = 0; index < 8; index += 1) {
-      const plan = call(planner, prompt([...own("s", 6), `q${index}`]), 2 * HOUR + index * MINUTE);
+      const plan = call(planner, prompt([...own("s", 6), ...own(`q${index}-`, 8)]), 2 * HOUR + index * MINUTE);
       read.push(plan.predictedRead);
       marks.push(marksOf(plan));
     }
@@ -472,6 +473,9 @@ describe("a restart", () => {
       { version: 2 },
       { version: 2, tenants: { acme: {} } },
       { version: 2, tenants: odd },
+      { version: 3, tenants: odd },
+      { version: 3, tenants: [{ ...tenant, counts: "", account: { spent: -1, static: 0, rest: "1" } }] },
+      { version: 4, tenants: odd },
     ]) {
       planner.restore(value);
     }

@@ -44,7 +44,7 @@ describe("the room", () => {
     waiting.begin(second, CLASS, 1, HOUR);
     waiting.returned(old);
     waiting.advance(HOUR + 20_000);
-    expect(hazard(second)).toBeCloseTo((6 * 0.16) / 7, 6);
+    expect(hazard(second)).toBeCloseTo((2 * 0.16) / 3, 6);
   });
 });
 

@@ -53,6 +53,16 @@ export function continuation(prices: CachePrices, chances: Chances): Continuatio
   return { short, long, dead };
 }
 
+/** One more use, by chances of its own, before `after` begins. */
+export function usedOnceMore(prices: CachePrices, next: Chances, after: Continuation): Continuation {
+  const { saving, shortPremium, longPremium } = prices;
+  const short = next.short * (saving + after.short) + next.later * after.dead;
+  const left = (next.short + next.later) * after.dead;
+  if (longPremium === undefined) return { short, long: 0, dead: Math.max(left, short - shortPremium) };
+  const long = (next.short + next.later) * (saving + after.long);
+  return { short, long, dead: Math.max(left, short - shortPremium, long - longPremium) };
+}
+
 /** All its chances shrink alike: were one value alone bounded, it would lose against the others. */
 function ending(next: Chances): Chances {
   const share = (1 - END_MIN) / (next.short + next.later);

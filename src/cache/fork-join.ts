@@ -78,44 +78,27 @@ const IN_VAIN_MAX = 2;
 /** Timers are early by as much as clocks are coarse. */
 const CLOCK_MS = 2;
 
-/** How long a hold may be: twice what the leader's prompt is expected to take to be read, or just that, where nobody hears when it can. */
-export function holdMs({ untilMs, isHeard }: Hold, nowMs: number): number {
-  const expectedMs = untilMs - nowMs;
-  return Math.min(HOLD_MS_MAX, Math.max(0, isHeard ? 2 * expectedMs : expectedMs + CLOCK_MS));
-}
-
-export interface HoldingOptions {
-  readonly forkJoin: ForkJoin;
-  /** Aborted when the client has left. */
-  readonly signal: AbortSignal;
-  /** Milliseconds since the epoch, as plans have them. */
-  readonly now: () => number;
-  /** Milliseconds that never go back. */
-  readonly elapsedMs: () => number;
+/**
+ * How long a hold may be: until the leader's prompt should have been read, and once more as long as it takes to read it oneself, however
+ * late one came; or just until then, where nobody hears when it can be read.
+ */
+export function holdMs({ untilMs, readingMs, isHeard }: Hold, nowMs: number): number {
+  return Math.min(HOLD_MS_MAX, Math.max(0, untilMs - nowMs + (isHeard ? readingMs : CLOCK_MS)));
 }
 
 /**
- * One request's waits, over all its attempts: not longer for a leader than {@link holdMs} says, not again for one that was waited for,
- * not after {@link IN_VAIN_MAX} leaders that brought nothing, and not longer than {@link HOLD_MS_MAX} in all.
- *
- * Who waits plans again right after it, and is sent without an `await` in between: all that a leader lets go are woken together, and
- * the next of them must find the first on its way.
- *
- * @example
- * let placed = place();
- * for (let hold = placed.hold; holding.isDue(hold); hold = placed.hold) {
- *   await holding.wait(hold, placed);
- *   placed = place();
- * }
+ * What one request has waited for so far, over all its attempts, and whether it is to wait on: not longer for a leader than
+ * {@link holdMs} says, not again for one that was waited for, not after {@link IN_VAIN_MAX} leaders that brought nothing, and not
+ * longer than {@link HOLD_MS_MAX} in all. Pure, so that a replay in virtual time waits as the gateway does.
  */
-export class Holding {
-  readonly #options: HoldingOptions;
+export class Patience {
   readonly #leaders = new Set<number>();
   #heldMs = 0;
   #inVain = 0;
 
-  constructor(options: HoldingOptions) {
-    this.#options = options;
+  /** All that were waited for. One that was given up may still be the first to be readable. */
+  get leaders(): ReadonlySet<number> {
+    return this.#leaders;
   }
 
   get heldMs(): number {
@@ -129,26 +112,76 @@ export class Holding {
 
   isDue(hold: Hold | undefined): hold is Hold {
     return (
-      hold !== undefined &&
-      !this.#leaders.has(hold.leader) &&
-      this.#heldMs < HOLD_MS_MAX &&
-      this.#inVain < IN_VAIN_MAX &&
-      !this.#options.signal.aborted
+      hold !== undefined && !this.#leaders.has(hold.leader) && this.#heldMs < HOLD_MS_MAX && this.#inVain < IN_VAIN_MAX
     );
+  }
+
+  /** A wait begins. @returns the longest that it may take. */
+  begin(hold: Hold, nowMs: number): number {
+    this.#leaders.add(hold.leader);
+    return Math.min(holdMs(hold, nowMs), HOLD_MS_MAX - this.#heldMs);
+  }
+
+  /** It is over. @returns whether the leader is to be given up, and this request to lead in its place. */
+  end(hold: Hold, end: WaitEnd, tookMs: number): boolean {
+    this.#heldMs += tookMs;
+    // Of one that nobody hears of, the end of the time is what says that it can be read.
+    if (end === "readable" || (end === "over" && !hold.isHeard)) return false;
+    this.#inVain += 1;
+    return end === "over";
+  }
+}
+
+export interface HoldingOptions {
+  readonly forkJoin: ForkJoin;
+  /** Aborted when the client has left. */
+  readonly signal: AbortSignal;
+  /** Milliseconds since the epoch, as plans have them. */
+  readonly now: () => number;
+  /** Milliseconds that never go back. */
+  readonly elapsedMs: () => number;
+}
+
+/**
+ * One request's waits, as its {@link Patience} has them.
+ *
+ * Who waits plans again right after it, and is sent without an `await` in between: all that a leader lets go are woken together, and
+ * the next of them must find the first on its way.
+ *
+ * @example
+ * let placed = place();
+ * for (let hold = placed.hold; holding.isDue(hold); hold = placed.hold) {
+ *   await holding.wait(hold, placed);
+ *   placed = place();
+ * }
+ */
+export class Holding {
+  readonly #options: HoldingOptions;
+  readonly #patience = new Patience();
+
+  constructor(options: HoldingOptions) {
+    this.#options = options;
+  }
+
+  get heldMs(): number {
+    return this.#patience.heldMs;
+  }
+
+  /** Leaders that were waited for and brought nothing. */
+  get inVain(): number {
+    return this.#patience.inVain;
+  }
+
+  isDue(hold: Hold | undefined): hold is Hold {
+    return this.#patience.isDue(hold) && !this.#options.signal.aborted;
   }
 
   /** @param held Told when the leader was waited for in vain: then this request takes its place, and leads. */
   async wait(hold: Hold, held: { giveUp(): void }): Promise<void> {
     const { forkJoin, signal, now, elapsedMs } = this.#options;
-    this.#leaders.add(hold.leader);
     const since = elapsedMs();
-    const waitMs = Math.min(holdMs(hold, now()), HOLD_MS_MAX - this.#heldMs);
-    // A leader that was given up may still be the first to be readable.
-    const end = await forkJoin.wait(this.#leaders, waitMs, signal);
-    this.#heldMs += elapsedMs() - since;
-    // Of one that nobody hears of, the end of the time is what says that it can be read.
-    if (end === "readable" || (end === "over" && !hold.isHeard)) return;
-    this.#inVain += 1;
-    if (end === "over") held.giveUp();
+    const waitMs = this.#patience.begin(hold, now());
+    const end = await forkJoin.wait(this.#patience.leaders, waitMs, signal);
+    if (this.#patience.end(hold, end, elapsedMs() - since)) held.giveUp();
   }
 }

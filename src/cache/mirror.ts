@@ -98,6 +98,12 @@ export class Mirror {
     return ((this.#flags[border] as number) & UNHEARD) === 0;
   }
 
+  /** The entry that it stands on; {@link NONE}: it stands alone. */
+  under(border: number): number {
+    return this.#under[border] as number;
+  }
+
+  /** Once it can be read: since when it has been. */
   readableMs(border: number): number {
     return this.#readableMs[border] as number;
   }
@@ -123,7 +129,7 @@ export class Mirror {
       this.#expiresMs[border] = Math.max(this.#expiresMs[border] as number, entry.expiresMs);
       return false;
     }
-    this.set(border, entry);
+    this.set(border, entry, nowMs);
     this.#flags[border] = (this.#flags[border] as number) | IN_FLIGHT | (isHeard ? 0 : UNHEARD);
     this.#readableMs[border] = readableMs;
     return true;
@@ -147,10 +153,11 @@ export class Mirror {
     if (writer === undefined || this.#writer[border] === writer) this.#expiresMs[border] = -Infinity;
   }
 
-  /** An entry that is known to be there. */
-  set(border: number, entry: Entry): void {
+  /** An entry that is known to be there, since now at the latest. */
+  set(border: number, entry: Entry, nowMs: number): void {
     const hasShort = !entry.isLong || (entry.under !== NONE && this.hasShort(entry.under));
     this.#expiresMs[border] = entry.expiresMs;
+    this.#readableMs[border] = nowMs;
     this.#flags[border] = (entry.isLong ? LONG : 0) | (hasShort ? SHORT_BELOW : 0);
     this.#under[border] = entry.under;
     this.#writer[border] = entry.writer;

@@ -54,6 +54,8 @@ export interface Plan {
   readonly predictedRead: number;
   /** Tokens up to the place that was found in the cache: what will be read, before it is rounded to the provider's steps. */
   readonly foundTokens: number;
+  /** Tokens up to the deepest place of this prompt that another request is writing; 0: none is. */
+  readonly comingTokens: number;
   /** A request in flight is writing more of this prompt than can be read now. */
   readonly hold?: Hold;
 }
@@ -65,6 +67,8 @@ export interface Hold {
   readonly moreTokens: number;
   /** When it is expected to be readable. */
   readonly untilMs: number;
+  /** How long reading those tokens is expected to take: what whoever does not wait has to do itself. */
+  readonly readingMs: number;
   /** Whether it will be known when it really is; else it is taken to be, from then on. */
   readonly isHeard: boolean;
 }
@@ -80,6 +84,8 @@ export interface PlanUsage {
 export interface Planner {
   /** Changes nothing. @param target The name of what the prompt would be sent to: each has a cache of its own. */
   plan(prompt: PlannedPrompt, rules: CacheRules, target: string, nowMs: number): Plan;
+  /** Tokens that a request of this plan would read with these marks in place of the plan's. Changes nothing. */
+  reads(plan: Plan, marks: readonly PlannedMark[], nowMs: number): number;
   /**
    * The request left. @param marks Those it really carries, where they are not the plan's. @returns The tokens that they will read.
    */
@@ -113,7 +119,7 @@ export interface PlannerOptions {
   /** Places remembered to find where prompts part; 24 bytes each. */
   readonly placesMax?: number;
   /**
-   * Tenants with statistics of their own, 700 bytes each and 72 for each class of prompts that they send: 16 classes on average, of 65,535
+   * Tenants with statistics of their own, 800 bytes each and 72 for each class of prompts that they send: 16 classes on average, of 65,535
    * at most in all. Those used least are forgotten, and then taken for nobody in particular.
    */
   readonly tenantsMax?: number;
@@ -123,6 +129,6 @@ export interface PlannerOptions {
 
 /** Statistics by tenant. */
 export interface PlannerSnapshot {
-  readonly version: 2;
+  readonly version: 3;
   readonly tenants: readonly TenantSnapshot[];
 }

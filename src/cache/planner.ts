@@ -5,23 +5,14 @@
  * One call runs `plan` → `sent` → `readable` → `settled`, or `failed` in place of the last. A plan changes nothing, and the same state
  * plans the same; everything is learned from `sent` on. A plan that is never sent costs nothing.
  */
-import { type Chances, NO_CHANCES } from "./economics.ts";
-import {
-  type Hazards,
-  hazardsOf,
-  learnTokens,
-  promptClass,
-  returnChance,
-  staticClass,
-  STEP_SECONDS,
-  TENANT_CLASS,
-  weightOf,
-} from "./hazard.ts";
+import { type Course, eachWritten, KINDS } from "./course.ts";
+import { CourseBill } from "./course-bill.ts";
+import { CourseMarks, meanTokensOf, stakesOf } from "./course-marks.ts";
+import { charge, creditReturn, creditStatic, NO_STAKES, refund } from "./exploring.ts";
+import { learnTokens, promptClass, staticClass, weightOf } from "./hazard.ts";
 import { type Arrival, type Entry, Mirror } from "./mirror.ts";
-import { placeMarks } from "./placement.ts";
 import type {
   Hold,
-  LastKind,
   Plan,
   PlannedMark,
   PlannedPrompt,
@@ -33,17 +24,9 @@ import type {
 } from "./plan.ts";
 import { PrefillSpeeds } from "./prefill.ts";
 import { NONE, PrefixTree, saltedPlaces } from "./prefix-tree.ts";
-import { type CacheRules, longMs, pricesOf, shortMs } from "./rules.ts";
+import { type CacheRules, longMs, shortMs } from "./rules.ts";
 import { Tenants } from "./tenants.ts";
-import {
-  lastMarkable,
-  type Lineage,
-  NEW_CONVERSATION,
-  revealedPlaces,
-  staticTokensOf,
-  Trail,
-  type Traveller,
-} from "./trail.ts";
+import { NEW_CONVERSATION, revealedPlaces, staticTokensOf, Trail } from "./trail.ts";
 import { Visits } from "./visits.ts";
 import { Waiting } from "./waiting.ts";
 
@@ -61,37 +44,15 @@ const WAITING_MAX = 65_536;
 const UNHEARD_MARGIN = 1.25;
 /** Less is not worth waiting for. */
 const HOLD_TOKENS_MIN = 1024;
-/** What a plan remembers between its calls. */
-interface Course extends Plan, Traveller {
-  marks: readonly PlannedMark[];
-  predictedRead: number;
-  hold?: Hold;
-  lineage: Lineage;
-  known: number;
-  readonly target: string;
-  sentMs: number;
-  /** Of the planner when it was made: whether what it found still stands. */
-  readonly epoch: number;
-  state: "planned" | "sent" | "readable" | "over";
-  foundTokens: number;
-  /** What it wrote, as border and its generation in turn. */
-  readonly written: number[];
-  /** Whether it wrote something that another request was writing: not its own if all goes well. */
-  hasProlonged: boolean;
-  /** Who waited for it, as {@link Waiting} numbers them. */
-  awaited: readonly number[];
-}
-
-const KINDS: Readonly<Record<LastKind, number>> = { user: 0, tool: 1, assistant: 2, other: 3 };
-
 class LearningPlanner implements Planner {
   readonly #tree: PrefixTree;
   readonly #mirror: Mirror;
   readonly #visits: Visits;
   readonly #waiting: Waiting;
   readonly #tenants: Tenants;
-  readonly #hazard: Float64Array = new Float64Array(STEP_SECONDS.length);
   readonly #trail: Trail;
+  readonly #marks: CourseMarks;
+  readonly #bill: CourseBill;
   readonly #speeds = new PrefillSpeeds();
   #lastPlan = 0;
   #lastConversation = 0;
@@ -108,6 +69,8 @@ class LearningPlanner implements Planner {
     this.#trail = new Trail(this.#tree, this.#visits);
     this.#waiting = new Waiting(options.waitingMax ?? WAITING_MAX);
     this.#tenants = new Tenants(options.tenantsMax ?? TENANTS_MAX);
+    this.#marks = new CourseMarks(this.#tree, this.#mirror, this.#visits, this.#trail, this.#tenants);
+    this.#bill = new CourseBill(this.#tree, this.#mirror, this.#trail);
   }
 
   plan(prompt: PlannedPrompt, rules: CacheRules, target: string, nowMs: number): Plan {
@@ -126,8 +89,10 @@ class LearningPlanner implements Planner {
       state: "planned",
       known: 0,
       foundTokens: 0,
+      comingTokens: 0,
       written: [],
       hasProlonged: false,
+      stakes: NO_STAKES,
       awaited: [],
     };
     if (rules.kind === "none" || prompt.tokens.length === 0) return course;
@@ -139,11 +104,23 @@ class LearningPlanner implements Planner {
     return course;
   }
 
+  reads(plan: Plan, marks: readonly PlannedMark[], nowMs: number): number {
+    const course = plan as Course;
+    const { prompt, rules, foundTokens } = course;
+    const isAtHit = ({ place }: PlannedMark) => prompt.tokens[place] === foundTokens;
+    if (foundTokens === 0 || rules.kind !== "marks" || marks.some(isAtHit)) return foundTokens;
+    if (marks.length === 0) return 0;
+    this.#trail.walk(course);
+    const hit = this.#hitOf({ ...course, marks }, nowMs);
+    return hit === NONE ? 0 : (this.#tree.tokens[hit] as number);
+  }
+
   sent(plan: Plan, nowMs: number, marks: readonly PlannedMark[] = plan.marks): number {
     const course = plan as Course;
     if (course.state !== "planned") return course.predictedRead;
     course.state = "sent";
     course.sentMs = nowMs;
+    const plannedMarks = course.marks;
     course.marks = marks;
     const { prompt, rules } = course;
     if (rules.kind === "none" || prompt.tokens.length === 0) return 0;
@@ -156,7 +133,10 @@ class LearningPlanner implements Planner {
     this.#epoch += 1;
     this.#reveal(course, nowMs);
     if (rules.kind === "automatic") this.#pass(course, nowMs);
-    else this.#write(course, nowMs);
+    else {
+      this.#write(course, nowMs);
+      this.#account(course, plannedMarks, nowMs);
+    }
     course.awaited = this.#awaited(course);
     for (const number of course.awaited) this.#waiting.returned(number);
     return course.predictedRead;
@@ -169,7 +149,7 @@ class LearningPlanner implements Planner {
     this.#epoch += 1;
     const uncachedTokens = course.prompt.promptTokens - course.predictedRead;
     if (isHeard(course.prompt)) this.#speeds.learn(course.target, uncachedTokens, nowMs - course.sentMs);
-    this.#eachWritten(course, (border) => this.#mirror.arrive(border, course.id, nowMs));
+    eachWritten(course, this.#tree, (border) => this.#mirror.arrive(border, course.id, nowMs));
     if (course.rules.kind !== "none" && course.prompt.tokens.length > 0) this.#visit(course, nowMs);
   }
 
@@ -180,7 +160,7 @@ class LearningPlanner implements Planner {
     course.state = "over";
     if (usage === undefined || course.rules.kind === "none") return;
     this.#epoch += 1;
-    this.#correct(course, usage, nowMs);
+    this.#bill.correct(course, usage, nowMs);
   }
 
   giveUp(plan: Plan): void {
@@ -198,21 +178,23 @@ class LearningPlanner implements Planner {
     const course = plan as Course;
     if (course.state === "sent") {
       this.#epoch += 1;
-      this.#eachWritten(course, (border) => this.#mirror.drop(border, course.id));
+      eachWritten(course, this.#tree, (border) => this.#mirror.drop(border, course.id));
       for (const number of course.awaited) this.#waiting.stayedAway(number);
+      if (course.account !== undefined) refund(course.account, course.stakes);
     }
     course.state = "over";
   }
 
   snapshot(): PlannerSnapshot {
-    return { version: 2, tenants: this.#tenants.snapshot() };
+    return { version: 3, tenants: this.#tenants.snapshot() };
   }
 
   restore(snapshot: unknown): void {
-    const kept = snapshot as Partial<PlannerSnapshot> | null | undefined;
-    if (kept?.version !== 2) return;
+    const kept = snapshot as Readonly<Record<string, unknown>> | null | undefined;
+    // Before version 3 there were no accounts: they begin empty, and the statistics go on.
+    if (kept?.["version"] !== 3 && kept?.["version"] !== 2) return;
     this.#epoch += 1;
-    this.#tenants.restore(kept.tenants);
+    this.#tenants.restore(kept["tenants"]);
   }
 
   size(): PlannerSize {
@@ -226,52 +208,26 @@ class LearningPlanner implements Planner {
 
   /** Chooses the marks, where a provider caches at marks only. */
   #place(course: Course, nowMs: number): void {
-    const { prompt, rules, lineage } = course;
     const look = this.#mirror.look(this.#trail, nowMs);
     const hit = look.hit === NONE ? NONE : (this.#trail.path[look.hit] as number);
     const hitTokens = hit === NONE ? 0 : (this.#tree.tokens[hit] as number);
     const coming = look.coming === NONE ? NONE : (this.#trail.path[look.coming] as number);
     const comingTokens = coming === NONE ? 0 : (this.#tree.tokens[coming] as number);
-    const candidates = this.#trail.candidates(course, look.hit, nowMs);
-    const hazards = this.#tenants.look(prompt.tenant);
-    const staticVisits = candidates.find((candidate) => candidate.isStatic)?.pauses;
-    const chances = (finest: number) => this.#chances(hazards, finest, rules);
-    course.marks = placeMarks({
-      rules,
-      prices: pricesOf(rules),
-      candidates,
-      hit:
-        hit === NONE
-          ? undefined
-          : {
-              place: this.#tree.depth[hit] as number,
-              tokens: hitTokens,
-              isLong: this.#mirror.isLong(hit),
-              hasShort: this.#mirror.hasShort(hit),
-            },
-      comingTokens: Math.max(comingTokens, hitTokens),
-      next: chances(promptClass(KINDS[prompt.lastKind], lineage.turn, prompt.promptTokens)),
-      nextStatic: staticVisits === undefined ? NO_CHANCES : chances(staticClass(staticVisits)),
-      later: chances(TENANT_CLASS),
-    });
+    course.marks = this.#marks.choose(course, look.hit, Math.max(comingTokens, hitTokens), nowMs);
     course.predictedRead = hitTokens;
     course.foundTokens = hitTokens;
-    if (comingTokens - hitTokens >= HOLD_TOKENS_MIN) course.hold = this.#holdFor(coming, comingTokens - hitTokens);
+    course.comingTokens = comingTokens;
+    if (comingTokens - hitTokens >= HOLD_TOKENS_MIN)
+      course.hold = this.#holdFor(course.target, coming, comingTokens - hitTokens);
   }
 
-  #chances(hazards: Hazards, finest: number, rules: CacheRules): Chances {
-    hazardsOf(hazards, finest, this.#hazard);
-    const short = returnChance(this.#hazard, shortMs(rules) / 1000);
-    return { short, later: returnChance(this.#hazard, longMs(rules) / 1000) - short };
-  }
-
-  #holdFor(border: number, moreTokens: number): Hold {
-    const isLeaderHeard = this.#mirror.isHeard(border);
+  #holdFor(target: string, border: number, moreTokens: number): Hold {
     return {
       leader: this.#mirror.writer(border),
       moreTokens,
       untilMs: this.#mirror.readableMs(border),
-      isHeard: isLeaderHeard,
+      readingMs: this.#speeds.expectedMs(target, moreTokens),
+      isHeard: this.#mirror.isHeard(border),
     };
   }
 
@@ -291,7 +247,7 @@ class LearningPlanner implements Planner {
     const stepped = Math.floor(readTokens / rules.stepTokens) * rules.stepTokens;
     course.predictedRead = stepped < rules.minTokens ? 0 : stepped;
     if (this.#mirror.isComing(below, nowMs) && sharedTokens - readTokens >= HOLD_TOKENS_MIN) {
-      course.hold = this.#holdFor(below, sharedTokens - readTokens);
+      course.hold = this.#holdFor(course.target, below, sharedTokens - readTokens);
     }
   }
 
@@ -317,7 +273,7 @@ class LearningPlanner implements Planner {
     const entry = { expiresMs, isLong: true, under: NONE, writer: course.id };
     for (let index = 0; index < this.#trail.length; index += 1) {
       const border = this.#trail.path[index] as number;
-      if ((this.#tree.tokens[border] as number) <= course.foundTokens) this.#mirror.set(border, entry);
+      if ((this.#tree.tokens[border] as number) <= course.foundTokens) this.#mirror.set(border, entry, nowMs);
       else this.#writeEntry(course, border, entry, arrival, nowMs);
     }
   }
@@ -342,6 +298,27 @@ class LearningPlanner implements Planner {
       this.#writeEntry(course, border, entry, arrival, nowMs);
       under = border;
     }
+  }
+
+  /** What is at stake is charged as soon as it leaves: what is in flight together is not risked together. */
+  #account(course: Course, plannedMarks: readonly PlannedMark[], nowMs: number): void {
+    const { prompt, rules, lineage, marks, predictedRead } = course;
+    const hazards = this.#tenants.meet(prompt.tenant, nowMs);
+    if (hazards === undefined) return;
+    const { account } = hazards;
+    const meanTokens = meanTokensOf(hazards, prompt);
+    // What a client marks itself is not our risk.
+    const ours =
+      marks === plannedMarks ? marks : marks.filter(({ place }) => plannedMarks.some((one) => one.place === place));
+    course.stakes = stakesOf(ours, prompt, rules, predictedRead);
+    course.account = account;
+    const saving = 1 - rules.readPrice;
+    charge(account, course.stakes, prompt.promptTokens - saving * predictedRead, meanTokens);
+    const staticTokens = staticTokensOf(prompt);
+    creditStatic(account, saving * Math.min(predictedRead, staticTokens), meanTokens);
+    if (lineage.conversation === 0 || nowMs - lineage.lastMs > shortMs(rules)) return;
+    const knownTokens = prompt.tokens[course.known - 1] ?? 0;
+    creditReturn(account, saving * Math.max(0, knownTokens - staticTokens), meanTokens);
   }
 
   #refresh(hit: number, rules: CacheRules, nowMs: number): void {
@@ -383,13 +360,6 @@ class LearningPlanner implements Planner {
     } else course.hasProlonged = true;
   }
 
-  #eachWritten({ written }: Course, act: (border: number) => void): void {
-    for (let at = 0; at < written.length; at += 2) {
-      const border = written[at] as number;
-      if (this.#tree.generation[border] === written[at + 1]) act(border);
-    }
-  }
-
   /** Who waits for this prompt: the one before it, and the one with its static prefix. */
   #awaited({ prompt, lineage }: Course): readonly number[] {
     const border = prompt.staticPlace < 0 ? NONE : this.#trail.borderAt(prompt.staticPlace);
@@ -427,69 +397,6 @@ class LearningPlanner implements Planner {
       sentMs,
     );
   }
-
-  /** Believes the bill: what it says was not read is not there, what it says was is, and what was written is. */
-  #correct(course: Course, usage: PlanUsage, nowMs: number): void {
-    const { prompt, rules, marks } = course;
-    const billed = usage.uncached + usage.read + (usage.written ?? 0);
-    // Where everything is cached that is read, this request has put back whatever was missing.
-    if (billed <= 0 || rules.kind === "automatic") return;
-    const readTokens = (usage.read / billed) * prompt.promptTokens;
-    const tolerance = TOLERANCE_SHARE * prompt.promptTokens;
-    const isAsPredicted = Math.abs(readTokens - course.predictedRead) <= tolerance;
-    const isAsWritten = usage.written === 0 ? course.written.length === 0 : !course.hasProlonged;
-    if (isAsPredicted && isAsWritten) return;
-    this.#trail.walk(course);
-    if (readTokens < course.predictedRead - tolerance) {
-      for (let index = 0; index < this.#trail.length; index += 1) {
-        const border = this.#trail.path[index] as number;
-        const tokens = this.#tree.tokens[border] as number;
-        if (tokens > readTokens + tolerance && tokens <= course.predictedRead) this.#mirror.drop(border, undefined);
-      }
-    }
-    if (readTokens > course.predictedRead + tolerance) this.#found(course, readTokens, tolerance, nowMs);
-    if (usage.written === 0) {
-      this.#eachWritten(course, (border) => this.#mirror.drop(border, course.id));
-      return;
-    }
-    this.#trail.walk(course);
-    let under = NONE;
-    const { hit } = this.#mirror.look(this.#trail, nowMs);
-    for (let index = hit; index >= 0 && under === NONE; index -= 1) {
-      const border = this.#trail.path[index] as number;
-      if (this.#mirror.isWhole(border) && (this.#tree.tokens[border] as number) <= readTokens + tolerance)
-        under = border;
-    }
-    for (const mark of marks) {
-      const tokens = prompt.tokens[mark.place] as number;
-      const border = this.#trail.borderAt(mark.place);
-      if (border === NONE || tokens <= readTokens + tolerance || tokens < rules.minTokens) continue;
-      if (!this.#mirror.isWhole(border)) {
-        const ttlMs = mark.ttlSeconds * 1000;
-        this.#mirror.set(border, {
-          expiresMs: nowMs + ttlMs,
-          isLong: ttlMs > shortMs(rules),
-          under,
-          writer: course.id,
-        });
-      }
-      under = border;
-    }
-  }
-
-  /** More was read than was believed to be there: written before a restart, or by somebody else. */
-  #found({ prompt, rules, places, id }: Course, readTokens: number, tolerance: number, nowMs: number): void {
-    const away = (at: number) => Math.abs((prompt.tokens[at] as number) - readTokens);
-    let place = lastMarkable(prompt, prompt.tokens.length - 1);
-    for (let above = place; above >= 0 && (prompt.tokens[above] as number) >= readTokens - tolerance;) {
-      if (away(above) < away(place)) place = above;
-      above = lastMarkable(prompt, above - 1);
-    }
-    if (place < 0 || away(place) > tolerance) return;
-    const border = this.#tree.reveal(places, place);
-    if (border === NONE || this.#mirror.isAlive(border, nowMs)) return;
-    this.#mirror.set(border, { expiresMs: nowMs + shortMs(rules), isLong: false, under: NONE, writer: id });
-  }
 }
 
 /** An answer that is not streamed is heard of once it is complete, long after its prompt can be read. */
@@ -501,9 +408,6 @@ function isHeard({ isWhole }: PlannedPrompt): boolean {
 function cacheName(target: string, partition: string | undefined): string {
   return partition === undefined ? target : JSON.stringify([target, partition]);
 }
-
-/** A bill that differs by no more than this share of the prompt differs by our estimate of its tokens. */
-const TOLERANCE_SHARE = 0.03;
 
 /** Numbers are kept in 32 bits, and 0 is nobody's: after the last comes the first again, which is long over. */
 function following(number: number): number {

@@ -5,6 +5,7 @@
  * A tenant of whom nothing is known is taken for nobody in particular, never for what others are on average: they would learn of each
  * other from their bills, and one could spoil another's.
  */
+import type { Account } from "./exploring.ts";
 import { emptyHazards, forgetHazards, type Hazards, HazardRows, packHazards, unpackHazards } from "./hazard.ts";
 
 export interface TenantSnapshot {
@@ -15,6 +16,8 @@ export interface TenantSnapshot {
   readonly lastMs: number;
   /** As `packHazards` has it. */
   readonly counts: string;
+  /** Absent: kept before there were any. */
+  readonly account?: Account;
 }
 
 interface Tenant {
@@ -28,7 +31,7 @@ interface Tenant {
 
 /** In what time a use comes to count half. */
 const AGEING_MS = 86_400_000;
-/** Rows for each tenant, on average: one takes 6 to 181, as its prompts are alike or not. */
+/** Rows for each tenant, on average: one takes 7 to 187, as its prompts are alike or not. */
 const TENANT_ROWS = 16;
 /** But so many in all, for the few. */
 const ROWS_MIN = 1024;
@@ -63,6 +66,13 @@ export class Tenants {
     return this.#known.get(name)?.hazards ?? UNKNOWN;
   }
 
+  /** To account with before anything is learned. @returns Nothing for one that is new where room for it is another's. */
+  meet(name: string, nowMs: number): Hazards | undefined {
+    const known = this.#known.get(name)?.hazards;
+    if (known !== undefined || this.#known.size >= this.#max) return known;
+    return this.#add(name, nowMs).hazards;
+  }
+
   /** To learn in, from one more of its prompts. */
   of(name: string, nowMs: number): Hazards {
     const tenant = this.#known.get(name) ?? this.#add(name, nowMs);
@@ -78,8 +88,8 @@ export class Tenants {
     for (const { name, hazards, uses, lastMs } of this.#known.values()) {
       hazards.packed ??= packHazards(hazards);
       if (hazards.packed === "") continue;
-      const { meanTokens, prompts, packed } = hazards;
-      snapshot.push({ name, meanTokens, prompts, uses, lastMs, counts: packed });
+      const { meanTokens, prompts, packed, account } = hazards;
+      snapshot.push({ name, meanTokens, prompts, uses, lastMs, counts: packed, account: { ...account } });
     }
     return snapshot;
   }
@@ -91,10 +101,17 @@ export class Tenants {
       if (!isTenant(kept) || this.#known.has(kept.name) || this.#known.size === this.#max) continue;
       if (this.#rows.free < PROMPT_ROWS) return;
       const tenant = this.#add(kept.name, kept.lastMs);
-      tenant.uses = kept.uses;
-      tenant.hazards.meanTokens = kept.meanTokens;
-      tenant.hazards.prompts = kept.prompts;
-      unpackHazards(tenant.hazards, kept.counts);
+      const { hazards } = tenant;
+      const { meanTokens, prompts, uses, counts, account } = kept;
+      unpackHazards(hazards, counts);
+      // Of whom nothing can be read, the rest is not believed either.
+      if (!hazards.row.some((row) => row !== 0)) continue;
+      tenant.uses = uses;
+      Object.assign(hazards, { meanTokens, prompts });
+      if (account !== undefined) {
+        const { spent, static: ofStatic, rest } = account;
+        Object.assign(hazards.account, { spent, static: ofStatic, rest });
+      }
     }
   }
 
@@ -139,7 +156,14 @@ function isTenant(kept: unknown): kept is TenantSnapshot {
   if (typeof kept !== "object" || kept === null) return false;
   const { name, meanTokens, prompts, uses, lastMs, counts } = kept as Partial<Record<keyof TenantSnapshot, unknown>>;
   if (typeof name !== "string" || name.length > NAME_LENGTH_MAX || typeof counts !== "string") return false;
-  return [meanTokens, prompts, uses, lastMs].every(isAmount);
+  const { account } = kept as { readonly account?: unknown };
+  return [meanTokens, prompts, uses, lastMs].every(isAmount) && (account === undefined || isAccount(account));
+}
+
+function isAccount(kept: unknown): kept is Account {
+  if (typeof kept !== "object" || kept === null) return false;
+  const { spent, static: ofStatic, rest } = kept as Partial<Record<keyof Account, unknown>>;
+  return isAmount(spent) && [ofStatic, rest].every((owed) => typeof owed === "number" && isAmount(Math.abs(owed)));
 }
 
 function isAmount(value: unknown): value is number {

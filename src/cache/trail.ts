@@ -24,9 +24,11 @@ export interface Lineage {
   readonly turn: number;
   /** Who waits for this return. */
   readonly waiting: number;
+  /** When the prompt before it was sent. */
+  readonly lastMs: number;
 }
 
-export const NEW_CONVERSATION: Lineage = { conversation: 0, turn: 1, waiting: 0 };
+export const NEW_CONVERSATION: Lineage = { conversation: 0, turn: 1, waiting: 0, lastMs: -Infinity };
 
 /** A prompt, and what is known of it so far. */
 export interface Traveller {
@@ -111,6 +113,7 @@ export class Trail {
           conversation: this.#visits.conversation[border] as number,
           turn: (this.#visits.turn[border] as number) + 1,
           waiting: this.#visits.waiting[border] as number,
+          lastMs: this.#visits.lastMs[border] as number,
         };
       }
       border = this.#tree.parent[border] as number;

@@ -8,7 +8,13 @@
  */
 import { countStep, type Hazards, isForgotten, STEP_SECONDS } from "./hazard.ts";
 
-const STEPS = STEP_SECONDS.length;
+/** Whoever survives a part of a step was at risk for that part: a step of fifteen minutes teaches before it is over. */
+const PARTS = 4;
+const ENDS_MS: readonly number[] = STEP_SECONDS.flatMap((to, step) => {
+  const from = STEP_SECONDS[step - 1] ?? 0;
+  return Array.from({ length: PARTS }, (_, part) => 1000 * (from + ((to - from) * (part + 1)) / PARTS));
+});
+const ENDS = ENDS_MS.length;
 const NONE = -1;
 const WAITING = 0;
 const RETURNED = 1;
@@ -38,11 +44,13 @@ export class Waiting {
   #oldest: number = NONE;
   #freed: number = NONE;
   #fresh = 0;
-  /** By step: the first that has not come to its end; {@link NONE}: all have. */
-  readonly #positions: Int32Array = new Int32Array(STEPS).fill(NONE);
+  /** By part of a step: the first that has not come to its end; {@link NONE}: all have. */
+  readonly #positions: Int32Array = new Int32Array(ENDS).fill(NONE);
   readonly #tenants = new Set<Hazards>();
   /** What a tenant could have when it was last counted. */
   #fair: number;
+  /** No part of a step ends before. */
+  #dueMs = Infinity;
   #size = 0;
   #latestMs = 0;
   #chance = 0x2f_6e_2b_1d;
@@ -104,28 +112,39 @@ export class Waiting {
     this.#state[slot] = state;
   }
 
-  /** Counts whatever step has ended by now. */
+  /** Counts whatever part of a step has ended by now. */
   advance(nowMs: number): void {
-    for (let step = 0; step < STEPS; step += 1) {
-      const startedBefore = nowMs - (STEP_SECONDS[step] as number) * 1000;
+    if (nowMs < this.#dueMs) return;
+    let dueMs = Infinity;
+    for (let end = 0; end < ENDS; end += 1) {
+      const startedBefore = nowMs - (ENDS_MS[end] as number);
       for (;;) {
-        const slot = this.#positions[step] as number;
-        if (slot === NONE || (this.#start[slot] as number) > startedBefore) break;
-        this.#positions[step] = this.#newer[slot] as number;
-        this.#count(slot, step);
+        const slot = this.#positions[end] as number;
+        if (slot === NONE) break;
+        if ((this.#start[slot] as number) > startedBefore) {
+          dueMs = Math.min(dueMs, (this.#start[slot] as number) + (ENDS_MS[end] as number));
+          break;
+        }
+        this.#positions[end] = this.#newer[slot] as number;
+        this.#count(slot, end);
       }
     }
+    this.#dueMs = dueMs;
   }
 
-  #count(slot: number, step: number): void {
+  #count(slot: number, end: number): void {
     const hazards = this.#hazards[slot] as Hazards;
     const hasReturned = this.#state[slot] === RETURNED;
     if (!isForgotten(hazards)) {
       const standsFor = Math.min(STANDS_FOR_MAX, this.#standsFor[slot] as number);
       const weight = (this.#weight[slot] as number) * standsFor;
-      countStep(hazards, this.#finest[slot] as number, step, weight, hasReturned);
+      const finest = this.#finest[slot] as number;
+      const step = Math.floor(end / PARTS);
+      // What it was at risk before in this step is counted already.
+      if (hasReturned) countStep(hazards, finest, step, weight * (1 - (end % PARTS) / PARTS), weight);
+      else countStep(hazards, finest, step, weight / PARTS, 0);
     }
-    if (hasReturned || step === STEPS - 1 || isForgotten(hazards)) this.#leave(slot);
+    if (hasReturned || end === ENDS - 1 || isForgotten(hazards)) this.#leave(slot);
   }
 
   /** Who has left room is watched more closely again. */
@@ -182,7 +201,8 @@ export class Waiting {
     if (this.#newest === NONE) this.#oldest = slot;
     else this.#newer[this.#newest] = slot;
     this.#newest = slot;
-    for (let step = 0; step < STEPS; step += 1) if (this.#positions[step] === NONE) this.#positions[step] = slot;
+    for (let end = 0; end < ENDS; end += 1) if (this.#positions[end] === NONE) this.#positions[end] = slot;
+    this.#dueMs = Math.min(this.#dueMs, this.#latestMs + (ENDS_MS[0] as number));
     this.#size += 1;
     return slot;
   }
@@ -190,7 +210,7 @@ export class Waiting {
   #leave(slot: number): void {
     const older = this.#older[slot] as number;
     const newer = this.#newer[slot] as number;
-    for (let step = 0; step < STEPS; step += 1) if (this.#positions[step] === slot) this.#positions[step] = newer;
+    for (let end = 0; end < ENDS; end += 1) if (this.#positions[end] === slot) this.#positions[end] = newer;
     if (older === NONE) this.#oldest = newer;
     else this.#newer[older] = newer;
     if (newer === NONE) this.#newest = older;
