@@ -19,7 +19,7 @@ import {
  * and counts twice.
  */
 export function estimateTokens(text: string): number {
-  return Math.min(text.length, Math.ceil(hundredthsIn(text, IN_TEXT) / 100));
+  return textTokens(text.length, hundredthsIn(text, IN_TEXT));
 }
 
 /** As JSON text, of which every name and value stands between quotes: what a schema costs is in these as much as in its words. */
@@ -27,21 +27,58 @@ export function estimateJsonTokens(text: string): number {
   return Math.ceil(hundredthsIn(text, IN_JSON) / 100);
 }
 
-function hundredthsIn(text: string, between: number): number {
-  const { length } = text;
-  if (length <= SAMPLED_FROM) return hundredthsOf(textBytes(text).at, length, between);
-  const whole = length <= TEXT_BYTES_MAX ? textBytes(text) : undefined;
+/**
+ * Counts one text as far as several places in it. What stands behind a place is not in its count: it is what {@link estimateTokens} says
+ * of the text before it, in whatever that goes on.
+ */
+export class TextCount {
+  readonly #text: string;
+  /** The blocks that are counted end here. */
+  #counted = 0;
+  #hundredths = 0;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  /** Estimated tokens up to this character. Asked from the text's start to its end. */
+  upTo(end: number): number {
+    const blocks = lastBlockEnd(end);
+    if (blocks > this.#counted) {
+      this.#hundredths += hundredthsIn(this.#text, IN_TEXT, this.#counted, blocks);
+      this.#counted = blocks;
+    }
+    return textTokens(end, this.#hundredths + hundredthsIn(this.#text, IN_TEXT, this.#counted, end));
+  }
+}
+
+function textTokens(length: number, hundredths: number): number {
+  return Math.min(length, Math.ceil(hundredths / 100));
+}
+
+/** @param from Where a block begins. */
+function hundredthsIn(text: string, between: number, from: number = 0, end: number = text.length): number {
+  if (from === end) return 0;
+  const whole = text.length <= TEXT_BYTES_MAX ? textBytes(text).at : -1;
   let hundredths = 0;
-  for (let start = 0; start < length; start += 2 * STRETCH) {
-    const read = Math.min(STRETCH, length - start);
-    const stands = Math.min(2 * STRETCH, length - start);
-    const at = whole === undefined ? textBytes(text.slice(start, start + read)).at : whole.at + start;
+  for (let start = from; start < end;) {
+    const stands = Math.min(start === 0 ? READ_WHOLE : 2 * STRETCH, end - start);
+    const read = start === 0 ? stands : Math.min(STRETCH, stands);
+    // Several bytes are read at once: behind what ends in between, spaces have to stand.
+    const isWithin = whole !== -1 && (read % STRIDE === 0 || start + read === text.length);
+    const at = isWithin ? whole + start : textBytes(text.slice(start, start + read)).at;
     hundredths += (hundredthsOf(at, read, between) * stands) / read;
+    start += stands;
   }
   return hundredths;
 }
 
-const SAMPLED_FROM = 4_096;
+/** The first block is read whole, of the others the first half. */
+function lastBlockEnd(end: number): number {
+  return end < READ_WHOLE ? 0 : end - ((end - READ_WHOLE) % (2 * STRETCH));
+}
+
+const READ_WHOLE = 2_048;
 const STRETCH = 512;
 /** Of this module's own: what is imported is asked for anew at each step. */
 const TWO_BYTES = TEXT_TWO_BYTES;

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { createPlacer, type Placer, type Prompt, type Warming } from "../src/cache/placer.ts";
 import { createPlanner } from "../src/cache/planner.ts";
+import type { CachingMode } from "../src/cache/modes.ts";
 import type { JsonObject, JsonValue } from "../src/chat.ts";
 import { anthropicMessages } from "../src/dialects/anthropic-messages.ts";
 import type { Dialect } from "../src/dialects/dialect.ts";
@@ -20,6 +21,12 @@ const text = fc.oneof(
   fc.constantFrom("", " ", "Hello", "\ud83d", "a\r\nb\n", LONG, LONG.slice(1), `${LONG}${LONG}`),
   fc.nat(9).map((ending) => `${LONG}${ending}`),
   fc.string(),
+);
+const LINE = "<!-- sluice:dynamic -->\n";
+/** What a prompt begins with, now and then with the line by which a client says how much of it stays. */
+const instructions = fc.oneof(
+  text,
+  text.map((said) => `${LONG}\n${LINE}${said}`),
 );
 const parameters = { type: "object", properties: {} };
 
@@ -80,7 +87,7 @@ const anthropic: Surface = {
   body: fc
     .record(
       {
-        system: content(anthropicBlock),
+        system: fc.oneof(content(anthropicBlock), instructions),
         tools: fc.array(anthropicTool, { maxLength: 3 }),
         messages: fc.array(anthropicTurn, { minLength: 1, maxLength: 6 }),
         cache_control: fc.constant<JsonObject>({ type: "ephemeral" }),
@@ -94,6 +101,7 @@ function openaiMessages(type: string, outputs: boolean): fc.Arbitrary<JsonObject
   const part = block(type, breakpoint, "prompt_cache_breakpoint");
   return fc.oneof(
     fc.record({ role: fc.constantFrom("user", "developer", "system"), content: content(part) }),
+    fc.record({ role: fc.constant("developer"), content: instructions }),
     fc.constant<JsonObject>({ role: "assistant", content: "I have read it." }),
     content(part).map((said): JsonObject =>
       outputs
@@ -127,7 +135,7 @@ const responses: Surface = {
   body: fc
     .record(
       {
-        instructions: text,
+        instructions,
         input: fc.oneof(text, fc.array(openaiMessages("input_text", true), { minLength: 1, maxLength: 6 })),
         tools: fc.array(
           fc.constantFrom<JsonObject>({ type: "function", name: "look", parameters }, { type: "web_search" }),
@@ -148,16 +156,61 @@ const SURFACES = [
 const RUNS = { numRuns: 25 };
 const TIMEOUT_MS = 30_000;
 
-describe.each(SURFACES)("%s, in its own dialect, improved", (_name, surface) => {
+/** What is wanted of the gateway with a call. */
+interface Wish {
+  readonly mode: CachingMode;
+  readonly siblings: number;
+  readonly warms: Warming | undefined;
+}
+
+const WISH: fc.Arbitrary<Wish> = fc.record({
+  mode: fc.constantFrom("respect", "improve", "off"),
+  siblings: fc.constantFrom(1, 3),
+  warms: fc.constantFrom(undefined, undefined, "end", "static"),
+});
+const IMPROVED: Wish = { mode: "improve", siblings: 1, warms: undefined };
+
+/** A few prompts that come back, each time with something else wanted. */
+function callsOf({ body }: Surface): fc.Arbitrary<readonly (readonly [JsonObject, Wish])[]> {
+  const turns = fc.array(fc.tuple(fc.nat(1), WISH), { minLength: 1, maxLength: 4 });
+  return fc
+    .tuple(body, body, turns)
+    .map(([one, other, said]) => said.map(([at, wish]) => [at === 0 ? one : other, wish]));
+}
+
+describe.each(SURFACES)("%s, in its own dialect, whatever is wanted", (_name, surface) => {
   test(
-    "nothing changes but marks, and where texts are parted for them",
+    "nothing changes but marks, where texts are parted for them, and the client's lines",
     () => {
       fc.assert(
-        fc.property(fc.array(surface.body, { minLength: 1, maxLength: 3 }), WARMS, (bodies, warms) => {
+        fc.property(callsOf(surface), (calls) => {
+          const gateway = new World(surface);
+          for (const [body, wish] of calls) {
+            const said = JSON.parse(
+              JSON.stringify(body).replaceAll(JSON.stringify(LINE).slice(1, -1), ""),
+            ) as JsonValue;
+            expect(plain(gateway.send(body, wish))).toEqual(plain(said));
+          }
+        }),
+        RUNS,
+      );
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "who asks for nothing in `respect` is sent as it is, and so is everybody with `off`",
+    () => {
+      fc.assert(
+        fc.property(fc.array(surface.body, { minLength: 1, maxLength: 3 }), (bodies) => {
           const gateway = new World(surface);
           for (const body of bodies) {
-            const sent = gateway.send(body, warms);
-            expect(plain(sent)).toEqual(plain(JSON.parse(JSON.stringify(body)) as JsonValue));
+            if (JSON.stringify(body).includes(JSON.stringify(LINE).slice(1, -1))) continue;
+            for (const wish of [
+              { ...IMPROVED, mode: "respect" },
+              { ...IMPROVED, mode: "off", siblings: 8 },
+            ] as const)
+              expect(bytesOf(gateway.send(body, wish))).toEqual(bytesOf(JSON.parse(wellFormed(body)) as JsonValue));
           }
         }),
         RUNS,
@@ -170,13 +223,13 @@ describe.each(SURFACES)("%s, in its own dialect, improved", (_name, surface) => 
     "the same request in the same state is the same bytes",
     () => {
       fc.assert(
-        fc.property(fc.array(surface.body, { minLength: 1, maxLength: 3 }), (bodies) => {
+        fc.property(callsOf(surface), (calls) => {
           const one = new World(surface);
           const other = new World(surface);
-          for (const body of bodies) {
+          for (const [body, wish] of calls) {
             // A plan that is not sent changes nothing.
-            other.place(body, undefined);
-            expect(bytesOf(one.send(body, undefined))).toEqual(bytesOf(other.send(body, undefined)));
+            other.place(body, wish);
+            expect(bytesOf(one.send(body, wish))).toEqual(bytesOf(other.send(body, wish)));
           }
         }),
         RUNS,
@@ -186,16 +239,36 @@ describe.each(SURFACES)("%s, in its own dialect, improved", (_name, surface) => 
   );
 
   test(
-    "there are never more marks than the provider takes, nor a long one behind a short one",
+    "there are never more marks than the provider takes, nor a long one behind a short one, but where a client says so",
     () => {
       fc.assert(
-        fc.property(fc.array(surface.body, { minLength: 1, maxLength: 3 }), WARMS, (bodies, warms) => {
+        fc.property(callsOf(surface), (calls) => {
           const gateway = new World(surface);
-          for (const body of bodies) {
-            const marks = marksIn(gateway.send(body, warms));
-            expect(marks.length).toBeLessThanOrEqual(4);
-            const lifetimes = marks.map(({ ttl }) => (ttl === "1h" ? 3_600 : 300));
-            expect(lifetimes).toEqual(lifetimes.toSorted((before, after) => after - before));
+          for (const [body, wish] of calls) {
+            const sent = gateway.send(body, wish);
+            if (wish.mode === "improve" || isTaken(marksIn(body))) expect(isTaken(marksIn(sent))).toBe(true);
+          }
+        }),
+        RUNS,
+      );
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "policies are told as many warm tokens as the call would read",
+    () => {
+      fc.assert(
+        fc.property(callsOf(surface), (calls) => {
+          const gateway = new World(surface);
+          for (const [body, wish] of calls) {
+            const warm = gateway.warmTokens(body, wish);
+            expect(gateway.predictedRead(body, wish)).toBe(warm);
+            gateway.send(body, wish);
+            expect(gateway.lastPredicted).toBe(warm);
+            // To announce siblings costs a call nothing of what it reads.
+            if (wish.mode === "improve")
+              expect(gateway.predictedRead(body, { ...wish, siblings: 8 })).toBe(gateway.predictedRead(body, wish));
           }
         }),
         RUNS,
@@ -204,6 +277,16 @@ describe.each(SURFACES)("%s, in its own dialect, improved", (_name, surface) => 
     TIMEOUT_MS,
   );
 });
+
+function isTaken(marks: readonly JsonObject[]): boolean {
+  const lifetimes = marks.map(({ ttl }) => (ttl === "1h" ? 3_600 : 300));
+  return marks.length <= 4 && lifetimes.every((seconds, at) => at === 0 || seconds <= lifetimes[at - 1]!);
+}
+
+/** As it arrives: half a character has become another. */
+function wellFormed(body: JsonObject): string {
+  return Buffer.from(JSON.stringify(body)).toString("utf8");
+}
 
 test.each([
   ["Anthropic Messages", anthropic, "system", "text"],
@@ -220,8 +303,6 @@ test.each([
   expect(sent).toContain('"text":"now"');
 });
 
-const WARMS = fc.constantFrom<Warming | undefined>(undefined, "end", "static");
-
 /** A placer with its memory, and a call every second. */
 class World {
   readonly #surface: Surface;
@@ -232,15 +313,27 @@ class World {
     this.#surface = surface;
   }
 
-  place(body: JsonObject, warms: Warming | undefined): Outgoing {
-    return this.#made(body, warms).made;
+  /** Of what was sent last, as it was when it was sent. */
+  lastPredicted = 0;
+
+  place(body: JsonObject, wish: Wish): Outgoing {
+    return this.#made(body, wish).made;
   }
 
-  send(body: JsonObject, warms: Warming | undefined): JsonObject {
-    const { made, placed } = this.#made(body, warms);
+  predictedRead(body: JsonObject, wish: Wish): number {
+    return this.#made(body, wish).placed.predictedRead;
+  }
+
+  warmTokens(body: JsonObject, wish: Wish): number {
+    return this.#placer.warmTokens(this.#prompt(body, wish), this.#surface.target, false, this.#nowMs);
+  }
+
+  send(body: JsonObject, wish: Wish): JsonObject {
+    const { made, placed } = this.#made(body, wish);
     placed.sent(made.unplaced, this.#nowMs);
-    placed.readable(this.#nowMs + 500);
     const read = placed.predictedRead;
+    this.lastPredicted = read;
+    placed.readable(this.#nowMs + 500);
     placed.settled({ ...UNKNOWN_USAGE, inputUncached: 0, cacheRead: read, cacheWrite5m: 5_000 }, this.#nowMs + 900);
     this.#nowMs += 1_000;
     return JSON.parse(Buffer.from(made.bytes).toString("utf8")) as JsonObject;
@@ -248,26 +341,31 @@ class World {
 
   /** To its boundary, as text. */
   sendRaw(raw: string): string {
-    return Buffer.from(this.#made(raw, "static").made.bytes).toString("utf8");
+    return Buffer.from(this.#made(raw, { ...IMPROVED, warms: "static" }).made.bytes).toString("utf8");
   }
 
-  #made(body: JsonObject | string, warms: Warming | undefined) {
-    const { dialect, target: to } = this.#surface;
-    const raw = Buffer.from(typeof body === "string" ? body : JSON.stringify(body));
-    // As it arrives: half a character has become another.
-    const parsed = JSON.parse(raw.toString("utf8")) as JsonObject;
-    const request = dialect.readRequest(parsed);
-    const prompt: Prompt = {
+  #prompt(body: JsonObject, { mode, siblings, warms }: Wish): Prompt {
+    const request = this.#surface.dialect.readRequest(JSON.parse(wellFormed(body)) as JsonObject);
+    return {
       request,
       prefixes: prefixesOf(request),
       namespace: "",
       task: "task",
       taskClass: undefined,
       session: undefined,
-      mode: "improve",
-      siblings: 1,
+      mode,
+      siblings,
       warms,
     };
+  }
+
+  #made(body: JsonObject | string, wish: Wish) {
+    const { dialect, target: to } = this.#surface;
+    const raw = Buffer.from(typeof body === "string" ? body : JSON.stringify(body));
+    // As it arrives: half a character has become another.
+    const parsed = JSON.parse(raw.toString("utf8")) as JsonObject;
+    const prompt = this.#prompt(parsed, wish);
+    const { request } = prompt;
     const placed = this.#placer.place(prompt, to, false, this.#nowMs);
     const exchange = {
       id: "exchange",

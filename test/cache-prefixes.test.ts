@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { PLACES_MAX } from "../src/cache/prefixes.ts";
 import type { ChatRequest, Message, Tool } from "../src/chat.ts";
 import { TEXT_BYTES_MAX } from "../src/text-bytes.ts";
+import { estimateTokens, MESSAGE_TOKENS } from "../src/tokens.ts";
 import { request, said } from "./made-target.ts";
 import { placesOf, prefixesOf } from "./prefix-places.ts";
 
@@ -86,6 +87,49 @@ describe("equal hashes are equal prefixes", () => {
     const withTool = (more: object) => endOf(request({ tools: [opaque(more)] }));
     expect(withTool({ cache_control: { type: "ephemeral" } })).toBe(withTool({}));
     expect(withTool({ text: "nothing" })).not.toBe(withTool({}));
+  });
+});
+
+describe("a place has as many tokens as the text before it", () => {
+  const PIECES = [
+    "the parser reads a line and gives back what stood there before. ",
+    "読み取った行をそのまま返します。",
+    "QmFzZTY0IG9mIG5vdGhpbmcgYXQgYWxsLCBpbmRlZWQu",
+    '{"path":"src/main.ts","line":128,"ok":true},\n',
+    "😀",
+    "3.1415926535 ",
+  ];
+  const long = fc
+    .array(fc.tuple(fc.constantFrom(...PIECES), fc.integer({ min: 1, max: 200 })), { minLength: 1, maxLength: 6 })
+    .map((parts) => parts.map(([piece, times]) => piece.repeat(times)).join(""));
+
+  test("whatever stands behind it, in any text", () => {
+    fc.assert(
+      fc.property(long, long, long, fc.boolean(), (head, tail, other, hasLine) => {
+        const line = hasLine ? "\n<!-- sluice:dynamic -->\n" : "";
+        const system = (text: string) => request({ messages: [said(text, "system"), said("Hello")] });
+        const one = placesOf(system(`${head}${line}${tail}`));
+        const another = new Map(placesOf(system(`${head}${line}${other}`)).map(({ hash, tokens }) => [hash, tokens]));
+        for (const { hash, tokens } of one) expect(another.get(hash) ?? tokens).toBe(tokens);
+        expect(one.map(({ tokens }) => tokens)).toEqual(one.map(({ tokens }) => tokens).toSorted((a, b) => a - b));
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  test("as many as it has where the text ends there, however long it is", () => {
+    const text = PIECES.map((piece) => piece.repeat(90)).join("");
+    for (const whole of [text, text.repeat(3)]) {
+      for (const { spot, tokens } of placesOf(saying(whole))) {
+        if (spot.kind === "text") expect(tokens).toBe(placesOf(saying(whole.slice(0, spot.end))).at(-1)?.tokens);
+      }
+    }
+  });
+
+  test("what is said in another script behind it makes it no dearer", () => {
+    const head = PIECES[0]!.repeat(32).slice(0, 2_048);
+    const [first] = placesOf(saying(`${head}${PIECES[1]!.repeat(1_000)}`));
+    expect(first?.tokens).toBe(estimateTokens(head) + MESSAGE_TOKENS);
   });
 });
 

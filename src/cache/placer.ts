@@ -3,34 +3,25 @@
  *
  * A text that was once parted at a place is parted there ever after: a provider need not find [ab] again where it was sent [a][b].
  */
-import type { CacheDiagnosis, ChatRequest, Placed, Spot } from "../chat.ts";
+import type { CacheDiagnosis, ChatRequest, Placed } from "../chat.ts";
 import type { CachePlacement } from "../dialects/dialect.ts";
-import type { CacheContract } from "../model.ts";
+import type { GatewayError } from "../errors.ts";
 import type { Target } from "../target.ts";
 import { ratesFor, type Usage } from "../usage.ts";
-import { isMarked, markablePlaces } from "./marking.ts";
+import { chosenMarks, isOursToMark, type MarkChoice } from "./mark-choice.ts";
+import { markablePlaces } from "./marking.ts";
 import { PrefixCounts } from "./counts.ts";
 import { bustText, type ExplainedCall, type Explainer } from "./explainer.ts";
 import type { CachingMode } from "./modes.ts";
-import type { Hold, Plan, PlannedMark, PlannedPrompt, Planner, PlanUsage } from "./plan.ts";
+import type { Hold, Plan, PlannedPrompt, Planner, PlanUsage } from "./plan.ts";
 import type { Prefixes } from "./prefixes.ts";
 import { PartedPlaces } from "./parted-places.ts";
+import { PrewarmedPrefixes } from "./prewarmed.ts";
 import { type Route, Routes } from "./routes.ts";
 import { cacheRules, NO_CACHE, type CacheRules } from "./rules.ts";
 import { cacheSettings } from "./settings.ts";
-import {
-  changesText,
-  clientsOnly,
-  ENDS_ITSELF,
-  improvedMarks,
-  type MarkAsk,
-  type MarkContract,
-  marksText,
-  NO_MARKS,
-  oursOnly,
-  type SentMark,
-  type SentMarks,
-} from "./sent-marks.ts";
+import { changesText, type MarkContract, marksText, type SentMark } from "./sent-marks.ts";
+import { type Warming, warmingRefusal } from "./warming.ts";
 import { wirePlacement } from "./wire-placement.ts";
 
 /** A call's prompt, read once for all the targets that it may go to. */
@@ -45,6 +36,8 @@ export interface Prompt {
   readonly task: string;
   readonly taskClass: string | undefined;
   readonly mode: CachingMode;
+  /** Whether it is sent with a key of its tenant's wherever it would be found without one; absent: no. */
+  readonly isolates?: boolean;
   /** How many calls the client says will begin alike; below 2: it does not say. */
   readonly siblings: number;
   /** How far it is to be written to the cache, whatever its chances are, for a call that is made for that; absent: it is not. */
@@ -53,13 +46,14 @@ export interface Prompt {
   readonly countsOnly?: boolean | undefined;
 }
 
-/** To the prompt's end, or as far as it is static: to the client's boundary, or behind tools and system text. */
-export type Warming = "end" | "static";
+export type { Warming } from "./warming.ts";
 
 /** A prompt on its way to one target: plan, then exactly one of `settled` and `failed`. */
 export interface PlacedPrompt {
   /** What to change in the request; `undefined`: nothing. */
   readonly placement: CachePlacement | undefined;
+  /** Why it cannot be sent for what it is for; `undefined`: it can. */
+  readonly refusal: GatewayError | undefined;
   /** What is done about the client's marks, as text for the answer ("client=2;added=1"); `undefined`: nothing. */
   readonly marksChange: string | undefined;
   /** The marks that are sent, as text for the ledger ("5m@1200/client 5m@20000": lifetime, tokens, whose); `undefined`: none. */
@@ -69,8 +63,11 @@ export interface PlacedPrompt {
   readonly hold: Hold | undefined;
   /** What broke a prefix that was expected to be read, as text for the ledger; `undefined`: nothing, as far as is known. */
   readonly bustText: string | undefined;
-  /** @param unplaced Of the placement, what has no counterpart in what was sent. */
-  sent(unplaced: readonly Placed[], nowMs: number): void;
+  /**
+   * @param unplaced Of the placement, what has no counterpart in what was sent.
+   * @param replica Where it goes to, of several that have a cache each.
+   */
+  sent(unplaced: readonly Placed[], nowMs: number, replica?: string): void;
   /** Whom it is held for was waited for long enough. */
   giveUp(): void;
   /** The first event arrived. */
@@ -103,15 +100,11 @@ export function createPlacer(planner: Planner, { released = () => {}, explainer 
   const routes = new Routes();
   const parted = new PartedPlaces();
   const counts = new PrefixCounts();
+  const parts: Parts = { planner, routes, parted, counts, prewarmed: new PrewarmedPrefixes(), released, explainer };
   return {
-    place: (prompt, target, isTranslated, nowMs) =>
-      new Placement({ planner, routes, parted, counts, released, explainer }, prompt, target, isTranslated, nowMs),
-    warmTokens(prompt, target, isTranslated, nowMs) {
-      const route = routes.of(prompt, target, mayKey(prompt, isTranslated), nowMs);
-      const rules = rulesOf(target, prompt.prefixes.promptTokens);
-      if (rules.kind === "none" || !route.isTrusted) return 0;
-      return planner.plan(plannedPrompt(prompt, target, route), rules, target.name, nowMs).predictedRead;
-    },
+    place: (prompt, target, isTranslated, nowMs) => new Placement(parts, prompt, target, isTranslated, nowMs),
+    warmTokens: (prompt, target, isTranslated, nowMs) =>
+      countedRead(parts, prompt, target, outlook(parts, prompt, target, isTranslated, nowMs)),
   };
 }
 
@@ -120,6 +113,7 @@ interface Parts {
   readonly routes: Routes;
   readonly parted: PartedPlaces;
   readonly counts: PrefixCounts;
+  readonly prewarmed: PrewarmedPrefixes;
   readonly released: (plan: number, isReadable: boolean) => void;
   readonly explainer: Explainer | undefined;
 }
@@ -127,6 +121,7 @@ interface Parts {
 class Placement implements PlacedPrompt {
   readonly placement: CachePlacement | undefined;
   readonly marksChange: string | undefined;
+  readonly refusal: GatewayError | undefined;
   readonly #parts: Parts;
   readonly #plan: Plan;
   readonly #route: Route;
@@ -138,47 +133,48 @@ class Placement implements PlacedPrompt {
   /** Whose prompts its tokens are told from. */
   readonly #countedAs: string;
   readonly #rules: CacheRules;
+  /** Whether it is written on purpose, for calls that are marked by us because of that. */
+  readonly #isPrewarming: boolean;
+  /** As far as it was written on purpose before; -1: it was not. */
+  readonly #prewarmedPlace: number;
   #marks: readonly SentMark[];
+  /** Of its marks those that nobody had written on purpose before. */
+  #prewarmedAnew: readonly SentMark[] = [];
   #marksText: string | undefined;
   #predictedRead: number;
   /** Knows the call until its answer has begun, so that its text is not kept for as long as the answer runs. */
   #explain: (() => ExplainedCall) | undefined;
   #explained: ExplainedCall | undefined;
   #bustText: string | undefined;
-  #isReadable = false;
-  /** Whether it will be marked where there is something to read, or read without a mark. */
-  readonly #readsAnywhere: boolean;
+  /** When its first event arrived. */
+  #begunMs: number | undefined;
+  /** Tokens up to where it is marked, or will be where there is something to read. */
+  readonly #reachTokens: number;
   #sentMs = 0;
+  #replica: string | undefined;
 
   constructor(parts: Parts, prompt: Prompt, target: Target, isTranslated: boolean, nowMs: number) {
-    const { planner, routes, parted } = parts;
+    const seen = outlook(parts, prompt, target, isTranslated, nowMs);
+    const { contract, planned, choice } = seen;
     this.#parts = parts;
     this.#target = target.name;
-    this.#countedAs = JSON.stringify([target.name, prompt.namespace]);
+    this.#countedAs = countedAs(prompt, target);
     this.#prefixes = prompt.prefixes;
-    const cache = target.record?.cache;
-    this.#route = routes.of(prompt, target, mayKey(prompt, isTranslated), nowMs);
-    const planned = plannedPrompt(prompt, target, this.#route);
+    this.#route = seen.route;
     this.#tokens = planned.tokens;
-    const isSaid = isMarked(prompt.request);
-    const isUsual = isOursToMark(prompt, isTranslated);
-    // What the provider marks by itself, a prompt's end, would be what was moved there: it is another one next time.
-    const isMissed = prompt.prefixes.hasTail && prompt.mode !== "off" && marksOf(cache)?.style === ENDS_ITSELF;
-    const isOurs = isUsual || ((prompt.warms !== undefined || isMissed) && !isSaid);
-    const isFound = this.#route.finds !== "never" && prompt.countsOnly !== true;
-    this.#rules = isFound ? rulesOf(target, prompt.prefixes.promptTokens) : NO_CACHE;
-    this.#plan = planner.plan(planned, this.#rules, target.name, nowMs);
-    const forked = isOurs ? forkMarks(this.#plan.marks, prompt, planned, marksOf(cache)) : [];
-    const ours = isOurs ? warmMarks(forked, prompt.warms, planned, marksOf(cache)) : [];
-    const sent = sentMarks(ours, isOurs, markAsk(prompt, planned, marksOf(cache), isTranslated));
-    this.#marks = sent.marks;
-    this.marksChange = changesText(sent);
-    this.#readsAnywhere = isOurs || marksOf(cache) === undefined;
-    this.#predictedRead = this.#counted();
-    this.placement = wirePlacement(prompt.prefixes, marksOf(cache), {
-      sent,
-      isOurs,
-      parted: isOurs ? parted.of(prompt.prefixes, target.name) : [],
+    this.#rules = seen.rules;
+    this.#plan = seen.plan;
+    this.#isPrewarming = prompt.warms !== undefined && prompt.mode !== "off" && contract !== undefined;
+    this.#prewarmedPlace = seen.prewarmedPlace;
+    this.#marks = choice.sent.marks;
+    this.marksChange = changesText(choice.sent);
+    this.refusal = warmingRefusal(prompt, target, isTranslated);
+    this.#reachTokens = choice.isPlanned || contract === undefined ? Infinity : choice.reachTokens;
+    this.#predictedRead = countedRead(parts, prompt, target, seen);
+    this.placement = wirePlacement(prompt.prefixes, contract, {
+      sent: choice.sent,
+      isOurs: choice.by === "gateway",
+      parted: choice.by === "client" ? [] : parts.parted.of(prompt.prefixes, target.name),
       key: this.#route.key,
     });
     const { explainer } = parts;
@@ -190,10 +186,12 @@ class Placement implements PlacedPrompt {
         rules: this.#rules,
         predictedRead: this.#predictedRead,
         marks: this.#marks,
-        marksBy: isOurs ? "gateway" : "client",
+        marksBy: choice.isPlanned ? "gateway" : "client",
         key: this.placement?.key,
         isTranslated,
         sentMs: this.#sentMs,
+        begunMs: this.#begunMs ?? this.#sentMs,
+        replica: this.#replica,
       });
   }
 
@@ -204,10 +202,8 @@ class Placement implements PlacedPrompt {
   get hold(): Hold | undefined {
     const { hold, foundTokens } = this.#plan;
     if (hold === undefined || !this.#route.isTrusted) return undefined;
-    if (this.#readsAnywhere) return hold;
     // What is read is read at the call's own marks: without one in what is awaited, there is nothing to wait for.
-    const marked = this.#tokens[this.#marks.at(-1)?.place ?? -1] ?? 0;
-    return marked >= foundTokens + hold.moreTokens ? hold : undefined;
+    return this.#reachTokens >= foundTokens + hold.moreTokens ? hold : undefined;
   }
 
   get bustText(): string | undefined {
@@ -225,8 +221,9 @@ class Placement implements PlacedPrompt {
     this.#parts.released(hold.leader, false);
   }
 
-  sent(unplaced: readonly Placed[], nowMs: number): void {
+  sent(unplaced: readonly Placed[], nowMs: number, replica?: string): void {
     this.#sentMs = nowMs;
+    this.#replica = replica;
     const { spots } = this.#prefixes;
     const missing = new Set(unplaced.map(({ spot }) => spot));
     this.#marks = this.#marks.filter(({ place }) => !missing.has(spots[place] as Placed["spot"]));
@@ -235,16 +232,19 @@ class Placement implements PlacedPrompt {
     this.#route.sent(nowMs);
     this.#parts.planner.sent(this.#plan, nowMs, this.#marks);
     this.#predictedRead = this.#counted();
+    const { prewarmed } = this.#parts;
+    if (this.#isPrewarming) this.#prewarmedAnew = prewarmed.write(this.#prefixes, this.#marks, this.#target, nowMs);
+    else if (this.#prewarmedPlace !== -1) prewarmed.read(this.#prefixes, this.#prewarmedPlace, this.#target, nowMs);
   }
 
   readable(nowMs: number): void {
-    this.#isReadable = true;
+    this.#begunMs = nowMs;
     this.#parts.planner.readable(this.#plan, nowMs);
     this.#parts.released(this.#plan.id, true);
   }
 
   explain(): void {
-    this.#explained ??= this.#isReadable ? this.#explain?.() : undefined;
+    this.#explained ??= this.#begunMs !== undefined ? this.#explain?.() : undefined;
     this.#explain = undefined;
   }
 
@@ -261,18 +261,19 @@ class Placement implements PlacedPrompt {
   failed(): void {
     this.#explain = undefined;
     this.#parts.planner.failed(this.#plan);
+    this.#parts.prewarmed.forget(this.#prefixes, this.#prewarmedAnew, this.#target);
     this.#parts.released(this.#plan.id, false);
   }
 
-  /** What will be read, as the provider counts it, as far as that is known. */
   #counted(): number {
     const { foundTokens } = this.#plan;
-    if (foundTokens === 0 || !this.#route.isTrusted) return 0;
-    const { stepTokens, minTokens } = this.#rules;
-    const place = this.#tokens.lastIndexOf(foundTokens);
-    const counted = this.#parts.counts.tokensAt(this.#prefixes, place, this.#countedAs, foundTokens);
-    const stepped = Math.floor(counted / stepTokens) * stepTokens;
-    return stepped < minTokens ? 0 : stepped;
+    return counted(this.#parts, foundTokens, {
+      prefixes: this.#prefixes,
+      tokens: this.#tokens,
+      rules: this.#rules,
+      countedAs: this.#countedAs,
+      isTrusted: this.#route.isTrusted,
+    });
   }
 
   /** Everything up to the last mark was read or written, what is behind it was neither, and reading ended at the place that was found. */
@@ -303,15 +304,71 @@ const HOUR_SECONDS = 3_600;
 const FOUND_SHARE = 0.06;
 const FOUND_TOKENS = 100;
 
-/** Whether the gateway says what is cached, and not the client. */
-function isOursToMark({ mode, request, countsOnly }: Prompt, isTranslated: boolean): boolean {
-  if (countsOnly === true) return false;
-  return mode === "improve" || (mode === "respect" && isTranslated && !isMarked(request));
+/** What would become of a prompt at a target, before anything is sent. */
+interface Outlook {
+  readonly route: Route;
+  readonly rules: CacheRules;
+  readonly contract: MarkContract | undefined;
+  readonly planned: PlannedPrompt;
+  readonly plan: Plan;
+  readonly prewarmedPlace: number;
+  readonly choice: MarkChoice;
+  /** Tokens that it reads, by our estimate. */
+  readonly foundTokens: number;
+}
+
+function outlook(parts: Parts, prompt: Prompt, target: Target, isTranslated: boolean, nowMs: number): Outlook {
+  const { planner, routes, prewarmed } = parts;
+  const cache = target.record?.cache;
+  const contract = cache?.kind === "marks" ? cache : undefined;
+  const route = routes.of(prompt, target, mayKey(prompt, target, isTranslated), nowMs);
+  const planned = plannedPrompt(prompt, target, route);
+  const isFound = route.finds !== "never" && prompt.countsOnly !== true;
+  const rules = isFound ? rulesOf(target, prompt.prefixes.promptTokens) : NO_CACHE;
+  const plan = planner.plan(planned, rules, target.name, nowMs);
+  const prewarmedPlace = contract === undefined ? -1 : prewarmed.placeIn(prompt.prefixes, target.name, nowMs);
+  const choice = chosenMarks({ prompt, planned, plan, contract, isTranslated, prewarmedPlace });
+  const foundTokens = planner.reads(plan, choice.sent.marks, nowMs);
+  return { route, rules, contract, planned, plan, prewarmedPlace, choice, foundTokens };
+}
+
+function countedRead(parts: Parts, prompt: Prompt, target: Target, seen: Outlook): number {
+  return counted(parts, seen.foundTokens, {
+    prefixes: prompt.prefixes,
+    tokens: seen.planned.tokens,
+    rules: seen.rules,
+    countedAs: countedAs(prompt, target),
+    isTrusted: seen.route.isTrusted,
+  });
+}
+
+interface Counting {
+  readonly prefixes: Prefixes;
+  readonly tokens: Uint32Array;
+  readonly rules: CacheRules;
+  readonly countedAs: string;
+  readonly isTrusted: boolean;
+}
+
+/** What will be read, as the provider counts it, as far as that is known. */
+function counted({ counts }: Parts, foundTokens: number, counting: Counting): number {
+  const { prefixes, tokens, rules, isTrusted } = counting;
+  if (foundTokens === 0 || !isTrusted) return 0;
+  const place = tokens.lastIndexOf(foundTokens);
+  const known = counts.tokensAt(prefixes, place, counting.countedAs, foundTokens);
+  const stepped = Math.floor(known / rules.stepTokens) * rules.stepTokens;
+  return stepped < rules.minTokens ? 0 : stepped;
+}
+
+function countedAs({ namespace }: Prompt, target: Target): string {
+  return JSON.stringify([target.name, namespace]);
 }
 
 /** Whether a key of ours may be sent. Not where only this call would have it: those after it would not find what it wrote. */
-function mayKey(prompt: Prompt, isTranslated: boolean): boolean {
-  return isOursToMark(prompt, isTranslated) || (isTranslated && prompt.mode !== "off");
+function mayKey(prompt: Prompt, { record }: Target, isTranslated: boolean): boolean {
+  if (isOursToMark(prompt, isTranslated) || (isTranslated && prompt.mode !== "off")) return true;
+  // Where a key is what begins to cache at all, who wants nothing cached shares nothing.
+  return prompt.isolates === true && (prompt.mode !== "off" || record?.cache.kind !== "keyed");
 }
 
 function rulesOf({ record, price }: Target, promptTokens: number): CacheRules {
@@ -325,7 +382,7 @@ function plannedPrompt(
   { partition }: Route,
 ): PlannedPrompt {
   const ratio = record?.tokenRatio ?? 1;
-  const contract = marksOf(record?.cache);
+  const contract = record?.cache.kind === "marks" ? record.cache : undefined;
   const settings = cacheSettings(request, prefixes, record);
   return {
     tenant: namespace,
@@ -341,68 +398,6 @@ function plannedPrompt(
     ...(request.stream ? {} : { isWhole: true }),
     ...(session === undefined ? {} : { session }),
   };
-}
-
-function marksOf(cache: CacheContract | undefined): MarkContract | undefined {
-  return cache?.kind === "marks" ? cache : undefined;
-}
-
-/**
- * The plan's marks, and one where siblings part that the client has announced: behind what comes before the last message. Of those it
- * is certain that they come back for it.
- */
-function forkMarks(
-  marks: readonly PlannedMark[],
-  { prefixes, siblings }: Prompt,
-  { tokens, markable }: PlannedPrompt,
-  contract: MarkContract | undefined,
-): readonly PlannedMark[] {
-  if (siblings < 2 || contract === undefined) return marks;
-  const { spots } = prefixes;
-  const last = spots.at(-1);
-  const lastMessage = last === undefined || last.kind === "tools" ? -1 : last.message;
-  const isBefore = (spot: Spot) => spot.kind === "tools" || spot.message < lastMessage;
-  const fork = spots.findLastIndex((spot, place) => isBefore(spot) && markable?.[place] === 1);
-  if (fork === -1 || (tokens[fork] ?? 0) < contract.minTokens || marks.some(({ place }) => place === fork))
-    return marks;
-  const deeper = marks.filter(({ place }) => place > fork);
-  const shallower = marks.filter(({ place }) => place < fork);
-  // Behind a mark of a longer life none may stand in front of it with a shorter one.
-  const ttlSeconds = deeper[0]?.ttlSeconds ?? Math.min(...contract.ttlSeconds);
-  return [...shallower, { place: fork, ttlSeconds }, ...deeper].slice(-contract.maxMarks);
-}
-
-/** The plan's marks up to where the prompt is to be written, and one there. */
-function warmMarks(
-  marks: readonly PlannedMark[],
-  warms: Warming | undefined,
-  { tokens, markable, staticPlace }: PlannedPrompt,
-  contract: MarkContract | undefined,
-): readonly PlannedMark[] {
-  if (warms === undefined || contract === undefined) return marks;
-  const farthest = warms === "static" ? staticPlace : tokens.length - 1;
-  const place = farthest < 0 ? -1 : (markable?.lastIndexOf(1, farthest) ?? farthest);
-  const kept = marks.filter((mark) => mark.place <= place);
-  if (place === -1 || (tokens[place] ?? 0) < contract.minTokens || kept.at(-1)?.place === place) return kept;
-  return [...kept, { place, ttlSeconds: Math.min(...contract.ttlSeconds) }].slice(-contract.maxMarks);
-}
-
-function markAsk(
-  { request, prefixes }: Prompt,
-  { markable }: PlannedPrompt,
-  contract: MarkContract | undefined,
-  isTranslated: boolean,
-): MarkAsk | undefined {
-  // A model that is not sent marks reads and writes as if there were none.
-  return contract === undefined || markable === undefined
-    ? undefined
-    : { request, prefixes, contract, markable, isTranslated };
-}
-
-function sentMarks(ours: readonly PlannedMark[], isOurs: boolean, ask: MarkAsk | undefined): SentMarks {
-  if (ask === undefined) return NO_MARKS;
-  if (!isOurs) return clientsOnly(ask);
-  return isMarked(ask.request) ? improvedMarks(ours, ask) : oursOnly(ours, ask);
 }
 
 function planUsage(usage: Usage): PlanUsage | undefined {

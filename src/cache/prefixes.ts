@@ -8,7 +8,7 @@
  */
 import { hash } from "node:crypto";
 import type { CacheMark, ChatRequest, JsonObject, JsonValue, Message, Part, Spot, Tool } from "../chat.ts";
-import { MESSAGE_TOKENS, partTokens, promptTokensWith, toolTokens } from "../tokens.ts";
+import { MESSAGE_TOKENS, partTokens, promptTokensWith, TextCount, toolTokens } from "../tokens.ts";
 import { boundariesIn, type LeftOut } from "./boundary.ts";
 import { forgetTexts, TEXT_BYTES_MAX, textBytes, WIDE } from "../text-bytes.ts";
 import type { LastKind } from "./plan.ts";
@@ -144,21 +144,23 @@ class PrefixReader {
         continue;
       }
       this.#blocksSoFar += 1;
-      const before = this.#counted;
-      this.#counted += partTokens(part);
-      const isText = part.type === "text" && (isOpening || message.role === "system");
-      if (isText) this.#text(part.text, { message: at, part: index }, { role: message.role, isOpening, before });
-      else this.#chain.part(part);
+      if (part.type === "text" && (isOpening || message.role === "system"))
+        this.#text(part.text, { message: at, part: index }, { role: message.role, isOpening });
+      else {
+        this.#counted += partTokens(part);
+        this.#chain.part(part);
+      }
       this.#place({ kind: "part", message: at, part: index }, part.cache, marksWithin(part));
     }
   }
 
   /** A text, which may be static as far as its middle, without the client's own lines in it. */
-  #text(text: string, spot: { message: number; part: number }, { role, isOpening, before }: TextPlace): void {
+  #text(text: string, spot: { message: number; part: number }, { role, isOpening }: TextPlace): void {
     const leftOut = role === "system" ? boundariesIn(text, this.#boundaryLine) : [];
     // Pushed one by one: there may be more of them than a call takes arguments.
     for (const line of leftOut) this.#leftOut.push({ kind: "text", ...spot, ...line });
-    const whole = this.#counted;
+    const before = this.#counted;
+    const count = new TextCount(text);
     let from = 0;
     this.#chain.beginText();
     for (const { end, resume } of steps(text, leftOut, isOpening)) {
@@ -168,12 +170,12 @@ class PrefixReader {
       const isSaid = resume !== end;
       if (isSaid && (this.#saidPlace !== -1 || !isOpening)) continue;
       // As it would be if it ended here: a text that is parted at the line is the same prefix.
-      this.#counted = before + ((whole - before) * end) / text.length;
+      this.#counted = before + count.upTo(end);
       if (isSaid) this.#saidPlace = Math.min(this.#places, PLACES_MAX - 1);
       this.#place({ kind: "text", ...spot, end, resume }, undefined);
     }
     this.#chain.text(text, from);
-    this.#counted = whole;
+    this.#counted = before + count.upTo(text.length);
   }
 
   get #places(): number {
@@ -213,8 +215,6 @@ interface TextPlace {
   readonly role: Message["role"];
   /** Whether it is part of what the prompt begins with. */
   readonly isOpening: boolean;
-  /** Tokens before it. */
-  readonly before: number;
 }
 
 /** Whether it differs from request to request, and is no part of a prefix. */

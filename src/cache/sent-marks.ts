@@ -1,6 +1,7 @@
 /**
- * The marks that a prompt is sent with, and whose each of them is: the client's own, as they arrive at the provider, and where the mode is
- * `improve` ours beside them. None of the client's is taken away but what the provider would refuse.
+ * The marks that a prompt is sent with, and whose each of them is: the client's own, as they arrive at the provider, and beside them ours:
+ * in `improve` all, in `respect` those that the client has asked for. None of the client's is taken away but what the provider would
+ * refuse.
  */
 import type { CacheMark, ChatRequest, Part } from "../chat.ts";
 import type { CacheContract } from "../model.ts";
@@ -42,9 +43,9 @@ export interface MarkAsk {
 
 export const NO_MARKS: SentMarks = { marks: [], said: 0, dropped: 0, anew: false };
 
-/** Where the client has set none. */
-export function oursOnly(planned: readonly PlannedMark[], ask: MarkAsk): SentMarks {
-  return { ...NO_MARKS, marks: planned.map((mark) => ({ ...mark, by: setterOf(mark, ask) })) };
+/** Where the client has set none. @param wanted The most wanted first. */
+export function oursOnly(wanted: readonly PlannedMark[], ask: MarkAsk): SentMarks {
+  return { ...NO_MARKS, marks: longestFirst(asOurs(wanted.slice(0, ask.contract.maxMarks), ask)) };
 }
 
 /** The client's marks as they arrive: untouched in the provider's own dialect, elsewhere as its writer leaves them. */
@@ -64,10 +65,38 @@ export function clientsOnly(ask: MarkAsk): SentMarks {
 }
 
 /**
- * The client's marks, with the lifetimes that the plan has for their places, and as many more of the plan's as there is room for, the
- * deepest first.
+ * The client's marks as they arrive, and of ours as many as there is room for, with lifetimes that fit in between.
+ *
+ * @param wanted The most wanted first.
  */
-export function improvedMarks(planned: readonly PlannedMark[], ask: MarkAsk): SentMarks {
+export function besideMarks(wanted: readonly PlannedMark[], ask: MarkAsk): SentMarks {
+  const theirs = clientsOnly(ask);
+  const said = ask.isTranslated ? acceptable(saidMarks(ask), ask) : saidMarks(ask);
+  const isTheirs = ({ place }: PlannedMark) =>
+    said.some((mark) => mark.place === place && mark.isWithin !== true) ||
+    theirs.marks.some((mark) => mark.place === place && mark.by === "provider");
+  const bySelf = theirs.marks.filter(({ by }) => by === "provider").length;
+  // One that will be refused where it stands is counted all the same.
+  const room = Math.max(0, ask.contract.maxMarks - said.length - deferredMarks(ask.request) - bySelf);
+  const ours = wanted.filter((mark) => !isTheirs(mark)).slice(0, room);
+  const fitting = ours.map((mark) => ({ ...mark, ttlSeconds: fittingSeconds(mark, said) }));
+  return { ...theirs, marks: inOrder(onePlaceEach([...theirs.marks, ...asOurs(fitting, ask)])) };
+}
+
+/** No shorter than what stands behind it, and no longer than what stands in front of it. */
+function fittingSeconds({ place, ttlSeconds }: PlannedMark, said: readonly SentMark[]): number {
+  const isBehind = (mark: SentMark) => mark.place > place || (mark.place === place && mark.isWithin !== true);
+  const least = Math.max(0, ...said.filter(isBehind).map((mark) => mark.ttlSeconds));
+  const most = Math.min(Infinity, ...said.filter((mark) => !isBehind(mark)).map((mark) => mark.ttlSeconds));
+  return Math.min(most, Math.max(least, ttlSeconds));
+}
+
+/**
+ * The client's marks, with the lifetimes that the plan has for their places, and as many more of the plan's as there is room for.
+ *
+ * @param wanted The plan's, the most wanted first.
+ */
+export function improvedMarks(wanted: readonly PlannedMark[], ask: MarkAsk): SentMarks {
   const { contract, markable, request } = ask;
   const said = saidMarks(ask);
   const refused = deferredMarks(request);
@@ -77,7 +106,7 @@ export function improvedMarks(planned: readonly PlannedMark[], ask: MarkAsk): Se
   if (!isRefused && (kept.some(({ isWithin }) => isWithin) || onePlaceEach(kept).length < kept.length))
     return clientsOnly(ask);
   const anew = isRefused && !ask.isTranslated;
-  const plans = new Map(planned.map((mark) => [mark.place, mark]));
+  const plans = new Map(wanted.map((mark) => [mark.place, mark]));
   const own = onePlaceEach(kept).flatMap((mark): readonly SentMark[] => {
     const plan = plans.get(mark.place);
     if (mark.isWhole === true) {
@@ -90,9 +119,9 @@ export function improvedMarks(planned: readonly PlannedMark[], ask: MarkAsk): Se
     return [plan === undefined ? mark : { ...mark, ttlSeconds: plan.ttlSeconds }];
   });
   const room = Math.max(0, contract.maxMarks - own.length);
-  const more = [...plans.values()].slice(Math.max(0, plans.size - room));
+  const more = [...plans.values()].slice(0, room);
   return {
-    marks: longestFirst([...own, ...oursOnly(more, ask).marks]),
+    marks: longestFirst([...own, ...asOurs(more, ask)]),
     said: said.length + refused,
     dropped: said.length + refused - own.length,
     anew,
@@ -126,6 +155,10 @@ export function marksText(marks: readonly SentMark[], tokens: Uint32Array): stri
 /** Whether the client has said another lifetime. */
 export function isChanged({ ttlSeconds, saidSeconds }: SentMark): boolean {
   return saidSeconds !== undefined && saidSeconds !== ttlSeconds;
+}
+
+function asOurs(marks: readonly PlannedMark[], ask: MarkAsk): readonly SentMark[] {
+  return marks.map((mark) => ({ ...mark, by: setterOf(mark, ask) }));
 }
 
 function setterOf({ place }: PlannedMark, { prefixes, contract }: MarkAsk): "gateway" | "provider" {
@@ -198,11 +231,16 @@ function onePlaceEach(marks: readonly SentMark[]): readonly SentMark[] {
   return [...new Map(marks.map((mark) => [mark.place, mark])).values()];
 }
 
+/** Shallow to deep. */
+function inOrder(marks: readonly SentMark[]): readonly SentMark[] {
+  return marks.toSorted((one, other) => one.place - other.place);
+}
+
 /** Shallow to deep, none with a shorter life than one behind it: what a longer one writes has all that stands before it. */
 function longestFirst(marks: readonly SentMark[]): readonly SentMark[] {
   let seconds = 0;
-  return marks
-    .toSorted((one, other) => other.place - one.place)
+  return inOrder(marks)
+    .toReversed()
     .map((mark) => {
       seconds = Math.max(seconds, mark.ttlSeconds);
       return { ...mark, ttlSeconds: seconds };

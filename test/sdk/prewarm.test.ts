@@ -4,6 +4,7 @@ import type { JsonObject } from "../../src/chat.ts";
 import type { AttemptRow } from "../../src/ledger-query.ts";
 import { present, QUICK_RETRIES, startSimulation, type Simulation } from "./simulated.ts";
 
+const EMPTY: JsonObject = { type: "object", properties: {}, additionalProperties: false };
 const WORDS = "the quick brown fox jumps over the lazy dog and runs away from it ";
 const STATIC = WORDS.repeat(220);
 
@@ -105,23 +106,17 @@ describe("at Claude nothing at all is generated, and a call after it reads what 
     expect(after.predicted_read).toBe(said.written);
   });
 
-  test("with a budget to think, that is left out, and beside a format or a forced tool one token is the least", async () => {
+  test("beside a format or a forced tool one token is the least", async () => {
     simulation = await startSimulation({ yaml: QUICK_RETRIES });
-    const model = "claude-haiku-4-5";
-    const thinking = { type: "enabled", budget_tokens: 2_000 };
-    await prewarm("?dialect=anthropic-messages", { ...messages("Hello"), model, max_tokens: 4_000, thinking });
-    expect(sent()).toMatchObject({ max_tokens: 0 });
-    expect(sent()["thinking"]).toBeUndefined();
     const tools = [{ name: "look", input_schema: { type: "object", properties: {} } }];
-    const forced = { ...messages("Hello"), model, tools, tool_choice: { type: "any" } };
+    const forced = { ...messages("Hello"), model: BUDGETED, tools, tool_choice: { type: "any" } };
     await prewarm("?dialect=anthropic-messages", forced);
     expect(sent()).toMatchObject({ max_tokens: 1 });
   });
 
   test("translated, too", async () => {
     simulation = await startSimulation({ yaml: QUICK_RETRIES });
-    const model = "anthropic/claude-haiku-4-5";
-    await prewarm("", { ...chat(model, "Hello"), reasoning_effort: "high" });
+    await prewarm("", { ...chat(CLAUDE, "Hello"), reasoning_effort: "high" });
     expect(sent()).toMatchObject({ max_tokens: 0 });
     const schema = { type: "object", properties: {}, additionalProperties: false };
     const format = { type: "json_schema", json_schema: { name: "empty", schema, strict: true } };
@@ -129,6 +124,125 @@ describe("at Claude nothing at all is generated, and a call after it reads what 
     expect(sent()).toMatchObject({ max_tokens: 1 });
   });
 });
+
+const BUDGETED = "claude-haiku-4-5";
+const LONGER = WORDS.repeat(420);
+
+/** For calls that think with a budget, from a client of Claude's and from one of OpenAI's. */
+const THINKING = [
+  [
+    "anthropic-messages",
+    "/v1/messages",
+    (question: string): JsonObject => ({
+      ...messages(question),
+      system: LONGER,
+      model: BUDGETED,
+      max_tokens: 4_000,
+      thinking: { type: "enabled", budget_tokens: 2_000 },
+    }),
+  ],
+  [
+    "openai-chat",
+    "/v1/chat/completions",
+    (question: string): JsonObject => ({
+      ...chat(`anthropic/${BUDGETED}`, question, LONGER),
+      reasoning_effort: "high",
+    }),
+  ],
+] as const;
+
+describe("for calls that think with a budget, which no prompt without an answer can have", () => {
+  test.each(THINKING)("%s: tools and system text are written, and read by them", async (dialect, path, body) => {
+    simulation = await startSimulation({ yaml: QUICK_RETRIES });
+    const { said, row } = await prewarm(`?dialect=${dialect}&until=static`, body("Hello"));
+    expect(sent()).toMatchObject({ max_tokens: 0 });
+    expect(sent()["thinking"]).toBeUndefined();
+    expect(said.written).toBeGreaterThan(4_096);
+    const after = await call(path, body("Something else."));
+    expect(sent()["thinking"]).toMatchObject({ type: "enabled" });
+    expect(after.usage.cache_read).toBe(said.written);
+    expect(after.predicted_read).toBe(row.usage.cache_write_5m);
+  });
+
+  test.each(THINKING)(
+    "%s: messages cannot be, and it is said before anything is paid",
+    async (dialect, _path, body) => {
+      simulation = await startSimulation({ yaml: QUICK_RETRIES });
+      const response = await post(`/sluice/v1/prewarm?dialect=${dialect}`, body("Hello"));
+      expect(response.status).toBe(400);
+      expect(await response.text()).toContain("until=static");
+      expect(simulation.sandbox.requests.filter(({ method }) => method === "POST")).toEqual([]);
+    },
+  );
+});
+
+/** All that a provider's cache may tell apart, said aloud. */
+const SETTINGS = [
+  [
+    "anthropic-messages",
+    "/v1/messages",
+    "claude-haiku-5-5",
+    {
+      ...messages("Hello"),
+      thinking: { type: "adaptive" },
+      output_config: { effort: "low" },
+      tools: [{ name: "look", input_schema: { type: "object", properties: {} } }],
+      tool_choice: { type: "auto", disable_parallel_tool_use: true },
+    },
+  ],
+  ["openai-chat", "/v1/chat/completions", "anthropic/claude-haiku-5-5", spoken()],
+  ["openai-chat", "/v1/chat/completions", "openai/gpt-6-luna", spoken()],
+  [
+    "openai-responses",
+    "/v1/responses",
+    "openai/gpt-6-luna",
+    {
+      ...responses("", "Hello"),
+      reasoning: { effort: "low" },
+      text: { verbosity: "low", format: jsonFormat() },
+      service_tier: "flex",
+    },
+  ],
+  [
+    "anthropic-messages",
+    "/v1/messages",
+    "openai/gpt-6-luna",
+    { ...messages("Hello"), thinking: { type: "enabled", budget_tokens: 2_000 }, max_tokens: 4_000 },
+  ],
+] as const;
+
+test.each(SETTINGS)(
+  "%s%s to %s: all that the cache tells apart is said as calls say it",
+  async (dialect, path, model, body) => {
+    simulation = await startSimulation({ yaml: QUICK_RETRIES });
+    await post(`/sluice/v1/prewarm?dialect=${dialect}`, { ...body, model });
+    const written = sent();
+    await post(path, { ...body, model });
+    const asked = sent();
+    const isOther = (field: string) => JSON.stringify(written[field]) !== JSON.stringify(asked[field]);
+    const other = [...new Set([...Object.keys(written), ...Object.keys(asked)])].filter(isOther);
+    const ofLength = ["max_tokens", "max_completion_tokens", "max_output_tokens", "prompt_cache_options"];
+    // What is marked is where the plan wants it.
+    const prompt = ["system", "messages", "tools", "input"];
+    expect(other.filter((field) => !ofLength.includes(field) && !prompt.includes(field))).toEqual([]);
+  },
+);
+
+function spoken(): JsonObject {
+  return {
+    ...chat("", "Hello"),
+    reasoning_effort: "low",
+    verbosity: "low",
+    service_tier: "flex",
+    response_format: { type: "json_schema", json_schema: { name: "empty", schema: EMPTY, strict: true } },
+    tools: [{ type: "function", function: { name: "look", parameters: EMPTY } }],
+    parallel_tool_calls: false,
+  };
+}
+
+function jsonFormat(): JsonObject {
+  return { type: "json_schema", name: "empty", schema: EMPTY, strict: true };
+}
 
 const MARK = { type: "ephemeral" };
 
@@ -221,6 +335,52 @@ test.each(["respect", "improve", "off"])("what is asked for is written whatever 
   expect(after.usage.cache_read).toBeGreaterThan(3_000);
 });
 
+describe("in the provider's own dialect", () => {
+  const alike = (question: string): JsonObject => messages(question);
+
+  test.each(["end", "static"])("calls after it read it without a mark of their own (%s)", async (until) => {
+    simulation = await startSimulation({ yaml: QUICK_RETRIES });
+    const { said } = await prewarm(`?dialect=anthropic-messages&until=${until}`, alike("Hello"));
+    const question = until === "end" ? "Hello" : "Something else.";
+    const after = await call("/v1/messages", alike(question));
+    expect(after.usage.cache_read).toBe(said.written);
+    expect(after.predicted_read).toBe(said.written);
+  });
+
+  test("beside the client's own marks, what was written is marked, and theirs stay", async () => {
+    simulation = await startSimulation({ yaml: QUICK_RETRIES });
+    const marked = (question: string): JsonObject => ({
+      ...messages(question),
+      messages: [{ role: "user", content: [{ type: "text", text: `${question} ${STATIC}`, cache_control: MARK }] }],
+    });
+    const { said } = await prewarm("?dialect=anthropic-messages&until=static", alike("Hello"));
+    const response = await post("/v1/messages", marked("Something else."));
+    expect(response.headers.get("x-sluice-cache-marks")).toBe("client=1;added=1");
+    const [row] = await simulation.gateway.attempts(response.headers.get("x-sluice-exchange"));
+    expect(row?.usage.cache_read).toBe(said.written);
+    expect(JSON.stringify(sent()["messages"])).toContain("cache_control");
+  });
+
+  test("with `off`, they are sent as they are", async () => {
+    simulation = await startSimulation({ yaml: `${QUICK_RETRIES}cache: { mode: off }\n` });
+    await prewarm("?dialect=anthropic-messages", alike("Hello"));
+    const after = await call("/v1/messages", alike("Hello"));
+    expect(after.cache_marks).toBeNull();
+    expect(after.predicted_read).toBe(0);
+  });
+
+  test("nobody else's calls are marked for it", async () => {
+    const keys = ["sk-tenant-one-0123456789", "sk-tenant-two-0123456789"];
+    simulation = await startSimulation({ yaml: QUICK_RETRIES, environment: { SLUICE_API_KEYS: keys.join(",") } });
+    const as = (key: string | undefined) => ({ authorization: `Bearer ${key}` });
+    await post("/sluice/v1/prewarm?dialect=anthropic-messages", alike("Hello"), as(keys[0]));
+    await post("/v1/messages", alike("Hello"), as(keys[1]));
+    expect(JSON.stringify(sent())).not.toContain("cache_control");
+    await post("/v1/messages", alike("Hello"), as(keys[0]));
+    expect(JSON.stringify(sent())).toContain("cache_control");
+  });
+});
+
 test("the task is the one that the calls after it have", async () => {
   simulation = await startSimulation({ yaml: QUICK_RETRIES });
   const headers = { "x-sluice-task": "t-1", "x-sluice-task-class": "review" };
@@ -239,6 +399,14 @@ test("siblings that come while it is written wait for it", async () => {
 });
 
 describe("what cannot be done is refused in words", () => {
+  test("where nothing is static, nothing can be written as far as that", async () => {
+    simulation = await startSimulation({ yaml: QUICK_RETRIES });
+    const body = { ...messages("Hello"), system: "" };
+    const response = await post("/sluice/v1/prewarm?dialect=anthropic-messages&until=static", body);
+    expect(response.status).toBe(400);
+    expect(await response.text()).toContain("neither tools nor system text");
+  });
+
   test.each([
     ["?dialect=openai-embeddings", chat(CLAUDE, "Hello"), 400, "`dialect` is one of"],
     ["?until=never", chat(CLAUDE, "Hello"), 400, "`until` is one of"],
