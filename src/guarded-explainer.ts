@@ -26,7 +26,7 @@ export function guardedExplainer(explainer: Explainer, { log, failed }: Explanat
     }
   };
   return {
-    read: (nowMs) => explainer.read(nowMs),
+    read: (nowMs, tenant) => explainer.read(nowMs, tenant),
     snapshot: () => explainer.snapshot(),
     restore: (snapshot) => explainer.restore(snapshot),
     begun: (call) =>

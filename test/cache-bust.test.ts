@@ -7,82 +7,22 @@ import { describe, expect, test } from "vitest";
 import { createBustMemory, type Bust, type BustMemory, type SentPrompt } from "../src/cache/bust.ts";
 import { readDiagnosis } from "../src/cache/diagnosis.ts";
 import { DigestPool, digestSpans } from "../src/cache/digests.ts";
-import { readPrefixes } from "../src/cache/prefixes.ts";
-import { cacheRules } from "../src/cache/rules.ts";
 import { spansOf } from "../src/cache/spans.ts";
-import type { ChatRequest, JsonValue, FunctionTool, Message } from "../src/chat.ts";
-import { UNKNOWN_USAGE, type Rates, type Usage } from "../src/usage.ts";
+import type { ChatRequest, JsonValue, Message } from "../src/chat.ts";
+import { UNKNOWN_USAGE } from "../src/usage.ts";
+import {
+  AT,
+  AUTOMATIC,
+  billed,
+  conversation,
+  FIVE_MINUTES,
+  MARKS,
+  prose,
+  sentPrompt,
+  SYSTEM,
+  tool,
+} from "./bust-prompts.ts";
 import { request, said } from "./made-target.ts";
-
-const RATES: Rates = {
-  inputUncached: 1_000n,
-  cacheRead: 100n,
-  cacheWrite5m: 1_250n,
-  cacheWrite1h: 2_000n,
-  output: 5_000n,
-};
-const MARKS = cacheRules(
-  { kind: "marks", style: "cache_control", minTokens: 100, maxMarks: 4, ttlSeconds: [300, 3_600], lookback: 20 },
-  RATES,
-);
-const AUTOMATIC = cacheRules(
-  { kind: "automatic", minTokens: 1_024, stepTokens: 128, key: true, idleSeconds: 600 },
-  RATES,
-);
-
-const prose = (words: number, seed = 1) =>
-  Array.from({ length: words }, (_, at) => `word${"abcdefghij"[(at * seed * 7 + at) % 10]}`).join(" ");
-const tool = (name: string, own: Partial<FunctionTool> = {}): FunctionTool => ({
-  type: "function",
-  name,
-  description: `Does ${name}. ${prose(150)}`,
-  parameters: { type: "object", properties: { one: { type: "string" }, two: { type: "number" } } },
-  ...own,
-});
-const SYSTEM = `You are careful. ${prose(1_500)}`;
-
-function conversation(given: Partial<ChatRequest> = {}, turns: readonly string[] = ["Hello there"]): ChatRequest {
-  const messages: Message[] = [
-    said(SYSTEM, "system"),
-    ...turns.map((text, at) => said(text, at % 2 === 0 ? "user" : "assistant")),
-  ];
-  return request({ model: "claude", tools: [tool("alpha"), tool("beta"), tool("gamma")], messages, ...given });
-}
-
-function sentPrompt(request: ChatRequest, given: Partial<SentPrompt> = {}): SentPrompt {
-  const prefixes = readPrefixes(request, given.tenant ?? "tenant", "");
-  return {
-    tenant: "tenant",
-    task: "task",
-    taskClass: undefined,
-    request,
-    prefixes,
-    target: "anthropic/claude",
-    rules: MARKS,
-    rates: RATES,
-    tokenRatio: 1,
-    predictedRead: 0,
-    marks: [
-      { place: prefixes.staticPlace, ttlSeconds: 300 },
-      { place: prefixes.spots.length - 1, ttlSeconds: 300 },
-    ].filter(({ place }) => place >= 0),
-    marksBy: "gateway",
-    sentAs: {},
-    isNoiseSent: true,
-    excerpts: false,
-    ...given,
-  };
-}
-
-const billed = (read: number, whole: number): Usage => ({
-  ...UNKNOWN_USAGE,
-  inputUncached: 0,
-  cacheRead: read,
-  cacheWrite5m: whole - read,
-  output: 1,
-});
-const AT = 1_000_000;
-const FIVE_MINUTES = 300_000;
 
 interface Pair {
   readonly first?: Partial<SentPrompt>;
@@ -90,17 +30,27 @@ interface Pair {
   readonly afterMs?: number;
   /** Share of the first prompt that the second one reads. */
   readonly readShare?: number;
+  /** Whether the second one reads its tools and system text. */
+  readonly readsStatic?: boolean;
   readonly memory?: BustMemory;
 }
 
 /** Two prompts one after the other, the first one written whole. */
 function bustOf(one: ChatRequest, other: ChatRequest, pair: Pair = {}): Bust | undefined {
-  const { first = {}, second = {}, afterMs = 10_000, readShare = 0, memory = createBustMemory() } = pair;
+  const {
+    first = {},
+    second = {},
+    afterMs = 10_000,
+    readShare = 0,
+    readsStatic = false,
+    memory = createBustMemory(),
+  } = pair;
   const firstSent = sentPrompt(one, first);
   const whole = firstSent.prefixes.promptTokens;
   memory.sent(firstSent, AT).settled(billed(0, whole));
   const secondSent = sentPrompt(other, second);
-  const read = Math.round(whole * readShare);
+  const { tokens, staticPlace } = secondSent.prefixes;
+  const read = readsStatic ? (tokens[staticPlace] ?? 0) : Math.round(whole * readShare);
   return memory.sent(secondSent, AT + afterMs).settled(billed(read, secondSent.prefixes.promptTokens));
 }
 
@@ -191,12 +141,16 @@ describe("what is no loss yet, or not by what changed", () => {
             parts: [
               { type: "text", text: "Hello there" },
               { type: "text", text },
+              { type: "text", text: prose(400, 3) },
             ],
           },
         ],
       });
-    expect(bustOf(two("one"), two("other"))).toMatchObject({ cause: "client", span: "messages[0].content[1]" });
-    const part = [{ place: sentPrompt(two("one")).prefixes.spots.length - 2, ttlSeconds: 300 }];
+    expect(bustOf(two("one"), two("other"), { readsStatic: true })).toMatchObject({
+      cause: "client",
+      span: "messages[0].content[1]",
+    });
+    const part = [{ place: sentPrompt(two("one")).prefixes.spots.length - 4, ttlSeconds: 300 }];
     expect(bustOf(two("one"), two("other"), { first: { marks: part }, second: { marks: part } })?.cause).toBe(
       "provider",
     );
@@ -302,7 +256,7 @@ describe("whose change it was", () => {
     const shared = follower.prefixes.tokens[follower.prefixes.staticPlace] ?? 0;
     expect(bust?.lostTokens).toBeGreaterThan(shared * 0.95);
     expect(bust?.lostTokens).toBeLessThanOrEqual(shared);
-    leader.readable();
+    leader.readable(AT + 10);
   });
 
   test("a sibling that was readable is not cold, and one that failed wrote nothing", () => {
@@ -343,7 +297,7 @@ describe("known breakers are recognised, with where they are", () => {
     role: "user",
     parts: [
       { type: "image", source: { type: "base64", mediaType: "image/png", data } },
-      { type: "text", text: "What is it?" },
+      { type: "text", text: `What is it? ${prose(600, 3)}` },
     ],
   });
   const noise = (value: string): Message => ({
@@ -440,7 +394,7 @@ describe("known breakers are recognised, with where they are", () => {
     [
       "compaction",
       conversation({}, history),
-      conversation({}, ["A summary of all that was said", "And then?"]),
+      conversation({}, [`A summary: ${prose(600, 9)}`, "And then?"]),
       "messages[0].content[0]",
       0,
     ],
@@ -452,7 +406,7 @@ describe("known breakers are recognised, with where they are", () => {
       undefined,
     ],
   ])("%s (%#)", (breaker, one, other, span, offset) => {
-    const bust = bustOf(one, other);
+    const bust = bustOf(one, other, { readsStatic: span.startsWith("messages") });
     expect(bust).toMatchObject({ cause: "client", breaker, span, offset });
     // It costs what writing costs above reading.
     expect(bust?.lostPicoUsd).toBe(BigInt(bust?.lostTokens ?? 0) * 1_150n);
@@ -460,7 +414,7 @@ describe("known breakers are recognised, with where they are", () => {
 
   test("a rewritten history is a compaction only where most of it is gone and it is no longer than before", () => {
     const few = history.map((text, at) => (at < 2 ? `${text} edited` : text));
-    expect(bustOf(conversation({}, history), conversation({}, few))).toMatchObject({
+    expect(bustOf(conversation({}, history), conversation({}, few), { readsStatic: true })).toMatchObject({
       cause: "client",
       breaker: undefined,
     });
@@ -496,10 +450,14 @@ describe("known breakers are recognised, with where they are", () => {
           said(SYSTEM, "system"),
           said("Hello there"),
           { role: "assistant", parts: [{ type: "tool-call", id: "1", name: "alpha", arguments: text }] },
-          { role: "tool", parts: [{ type: "tool-result", callId: "1", content: [{ type: "text", text: "done" }] }] },
+          {
+            role: "tool",
+            parts: [{ type: "tool-result", callId: "1", content: [{ type: "text", text: prose(200, 3) }] }],
+          },
         ],
       });
-    expect(bustOf(called('{"one":1,"two":2}'), called('{"two":2,"one":1}'))).toMatchObject({
+    const bust = bustOf(called('{"one":1,"two":2}'), called('{"two":2,"one":1}'), { readsStatic: true });
+    expect(bust).toMatchObject({
       breaker: "key-order",
       span: "messages[1].content[0]",
     });
@@ -514,8 +472,10 @@ describe("known breakers are recognised, with where they are", () => {
   });
 
   test("paths are the wire's where system text stands among the messages", () => {
-    const edited = conversation({}, ["Hello here", "Hello."]);
-    const bust = bustOf(first, edited, { second: { systemApart: false } });
+    const turns = ["Hello.", prose(600, 3)];
+    const before = conversation({}, ["Hello there", ...turns]);
+    const edited = conversation({}, ["Hello here", ...turns]);
+    const bust = bustOf(before, edited, { second: { systemApart: false }, readsStatic: true });
     expect(bust?.span).toBe("messages[1].content[0]");
   });
 });
@@ -590,8 +550,9 @@ describe("what the provider says itself comes first", () => {
     const only = sentPrompt(first);
     const watch = createBustMemory().sent({ ...only, predictedRead: 0 }, AT);
     const bust = watch.settled(billed(0, only.prefixes.promptTokens), missed("system_changed", 50));
-    expect([watch.agrees, bust?.lostTokens, bust?.verdict]).toEqual([
+    expect([watch.agrees, bust?.cause, bust?.lostTokens, bust?.verdict]).toEqual([
       undefined,
+      "client",
       50,
       { word: "system", ours: undefined },
     ]);
@@ -674,7 +635,7 @@ describe("what is remembered", () => {
   });
 
   test("a conversation told by its prefixes' hashes is told as one that is read anew", () => {
-    const turns = (count: number) => Array.from({ length: count }, (_, at) => `turn ${at} ${prose(30)}`);
+    const turns = (count: number) => Array.from({ length: count }, (_, at) => `turn ${at} ${prose(300)}`);
     const noisy = (text: string, count: number) =>
       conversation({
         messages: [
@@ -695,7 +656,7 @@ describe("what is remembered", () => {
     }
     const edited = noisy("b", 7);
     const messages = edited.messages.map((message, at) => (at === 4 ? said("something else") : message));
-    const bust = memory.sent(sentPrompt({ ...edited, messages }), AT).settled(billed(0, 5_000));
+    const bust = memory.sent(sentPrompt({ ...edited, messages }), AT).settled(billed(3_000, 6_000));
     expect(bust).toMatchObject({ cause: "client", span: "messages[3].content[0]", offset: 0 });
   });
 

@@ -20,11 +20,12 @@ function usage(given: Partial<Usage>): Usage {
 }
 function observation(given: Partial<CacheObservation> = {}): CacheObservation {
   return {
+    tenant: "",
     classKey: "review",
     task: "task",
     usage: usage({ inputUncached: 1_000 }),
     staticTokens: 500,
-    sharedTokens: 0,
+    endRead: 0,
     predictedRead: undefined,
     bust: undefined,
     sentMs: AT,
@@ -73,10 +74,8 @@ describe("sums of a class", () => {
   test("what is saved against no caching is exact, and negative where a write was for nothing", () => {
     expect(reportOf([{ usage: usage({ cacheWrite5m: 1_000 }) }]).savedPicoUsd).toBe(-250_000n);
     expect(
-      reportOf([
-        { usage: usage({ cacheWrite5m: 1_000 }) },
-        { usage: usage({ cacheRead: 1_000, inputUncached: 10 }), sharedTokens: 1_000 },
-      ]).savedPicoUsd,
+      reportOf([{ usage: usage({ cacheWrite5m: 1_000 }) }, { usage: usage({ cacheRead: 1_000, inputUncached: 10 }) }])
+        .savedPicoUsd,
     ).toBe(-250_000n + 900_000n);
   });
 
@@ -94,20 +93,19 @@ describe("sums of a class", () => {
     // Below the minimum such a mark writes nothing.
     expect(reportOf([{ usage: usage({ inputUncached: 99 }) }]).savedAgainstEndPicoUsd).toBe(0n);
     expect(reportOf([{ usage: usage({ inputUncached: 100 }) }]).savedAgainstEndPicoUsd).toBe(25_000n);
-    const goesOn = { usage: usage({ inputUncached: 200 }), sharedTokens: 99 };
-    expect(reportOf([{ usage: usage({ inputUncached: 99 }) }, goesOn]).savedAgainstEndPicoUsd).toBe(50_000n);
   });
 
-  test("and reads the whole prompt before it, if the next one goes on in time", () => {
-    const turns = (laterMs: number, sharedTokens: number) =>
+  test("and what it would have read at an end costs it what reading costs", () => {
+    const turns = (endRead: number) =>
       reportOf([
         { usage: usage({ cacheWrite5m: 1_000 }) },
-        { usage: usage({ cacheRead: 1_000, cacheWrite5m: 100 }), sentMs: AT + laterMs, sharedTokens },
+        { usage: usage({ cacheRead: 1_000, cacheWrite5m: 100 }), endRead },
       ]).savedAgainstEndPicoUsd;
-    expect(turns(300_000, 1_000)).toBe(0n);
+    expect(turns(1_000)).toBe(0n);
     // Read by us and not by it: 1,000 tokens at 1,250 in place of 100.
-    expect(turns(300_001, 1_000)).toBe(1_150_000n);
-    expect(turns(300_000, 900)).toBe(1_150_000n);
+    expect(turns(0)).toBe(1_150_000n);
+    // No more than the prompt has.
+    expect(turns(9_000)).toBe(-115_000n);
   });
 
   test("where nothing is marked there is no such choice", () => {
@@ -210,6 +208,47 @@ describe("classes", () => {
     expect(reporter.read(AT).classes).toHaveLength(257);
   });
 
+  test("of two tenants are two, also of one name, and each reads its own, what is beyond the bound included", () => {
+    const reporter = createCacheReporter({ classesMax: 2 });
+    for (const [tenant, classKey] of [
+      ["ann", "triage"],
+      ["ben", "triage"],
+      ["ann", "more"],
+      ["ann", "triage"],
+      ["ben", "more"],
+    ] as const)
+      reporter.observe(observation({ tenant, classKey }));
+    const read = (tenant?: string) =>
+      reporter.read(AT, tenant).classes.map((one) => [one.tenant, one.classKey, one.calls]);
+    expect(read("ann")).toEqual([
+      ["ann", "triage", 2],
+      ["ann", "other", 1],
+    ]);
+    expect(read("ben")).toEqual([
+      ["ben", "triage", 1],
+      ["ben", "other", 1],
+    ]);
+    expect(read("cid")).toEqual([]);
+    expect(read()).toHaveLength(4);
+  });
+
+  test("of tenants without end are bounded, and what is beyond the bound is shown to none of them", () => {
+    const reporter = createCacheReporter({ classesMax: 2 });
+    for (let at = 0; at < 50; at += 1) reporter.observe(observation({ tenant: `t${at}` }));
+    const { classes } = reporter.read(AT);
+    expect(classes.map(({ tenant, classKey, calls }) => [tenant, classKey, calls])).toEqual([
+      ["t0", "review", 1],
+      ["t1", "review", 1],
+      ["", "other", 46],
+      ["t2", "other", 1],
+      ["t3", "other", 1],
+    ]);
+    expect(reporter.read(AT, "t40").classes).toEqual([]);
+    const again = createCacheReporter({ classesMax: 2 });
+    again.restore(JSON.parse(JSON.stringify(reporter.snapshot())));
+    expect(again.read(AT)).toEqual(reporter.read(AT));
+  });
+
   test("are as the caller says, else what the prompt begins with", () => {
     const prefixes = (text: string) => readPrefixes(request({ messages: [said(text, "system"), said("Hi")] }), "n", "");
     expect(classKeyOf("review", prefixes("one"))).toBe("review");
@@ -250,6 +289,20 @@ describe("what is kept over a restart", () => {
     expect(after.read(AT + 400_000).classes[0]?.wastedTokens).toBeGreaterThan(5_000);
   });
 
+  test("says whose each class is; what was kept before it was known is nobody's", () => {
+    const before = createCacheReporter();
+    for (const tenant of ["ann", "ben", "ann"]) before.observe(observation({ tenant }));
+    const after = restored(before.snapshot());
+    for (const tenant of ["ann", "ben"]) {
+      expect(after.read(AT, tenant)).toEqual(before.read(AT, tenant));
+      expect(after.read(AT, tenant).classes).toHaveLength(1);
+    }
+    const first = before.snapshot().classes.map(({ tenant: _, ...one }) => one);
+    const old = restored({ ...before.snapshot(), version: 1, classes: first.slice(0, 1) });
+    expect(old.read(AT, "ann").classes).toEqual([]);
+    expect(old.read(AT).classes).toMatchObject([{ tenant: "", calls: 2 }]);
+  });
+
   test("is bounded, however much there is", () => {
     const before = createCacheReporter();
     for (const one of many(20_000, (index) => ({
@@ -272,7 +325,7 @@ describe("what is kept over a restart", () => {
     return JSON.parse(JSON.stringify(reporter.snapshot())) as { classes: [Record<string, unknown>] };
   };
   test.each([
-    ["another version", { ...good(), version: 2 }],
+    ["another version", { ...good(), version: 3 }],
     ["no object", [good()]],
     ["a count below zero", { ...good(), classes: [{ ...good().classes[0], counts: { calls: -1 } }] }],
     ["money that is a number", { ...good(), classes: [{ ...good().classes[0], saved: 1 }] }],
@@ -289,7 +342,7 @@ describe("GET /sluice/v1/cache", () => {
   const reporter = createCacheReporter();
   reporter.observe(observation({ usage: usage({ cacheWrite5m: 1_000 }), bust: bust() }));
   reporter.observe(observation({ classKey: "chat" }));
-  const app = cacheRoute(reporter, () => AT + 400_000);
+  const app = cacheRoute({ reporter, keys: () => [], now: () => AT + 400_000 });
 
   test("has each class with its sums, money as exact text", async () => {
     const response = await app.request("/sluice/v1/cache?class=review");
@@ -299,6 +352,7 @@ describe("GET /sluice/v1/cache", () => {
       classes: [
         {
           class: "review",
+          tenant: null,
           calls: 1,
           unknown_calls: 0,
           prompt_tokens: 1_000,
@@ -317,6 +371,7 @@ describe("GET /sluice/v1/cache", () => {
           prediction_error: null,
           diagnosed_calls: 0,
           disagreed_calls: 0,
+          causes: [{ cause: "client", calls: 1, lost_tokens: 100, lost_usd: "0.00000009" }],
           breakers: [
             {
               cause: "client",

@@ -51,7 +51,7 @@ async function ask(text: string, stream = false) {
   const body = await answer.text();
   const [row] = (await gateway?.attempts(answer.headers.get("x-sluice-exchange"))) ?? [];
   if (row === undefined) throw new Error("no row");
-  return { row, body };
+  return { row, body, said: answer.headers.get("x-sluice-cache") };
 }
 
 describe("what the answer says of it", () => {
@@ -141,6 +141,7 @@ describe("a server that does not say", () => {
       expect(row.cost_usd).toBeCloseTo(((billed?.uncached ?? 0) + 2 * (row.usage.output ?? 0)) / 1e6, 12);
       // The client is told what the server said: nothing.
       expect(body).not.toContain("cached_tokens");
+      expect(asked.said).toMatch(/^predicted_read=\d+$/);
     },
   );
 

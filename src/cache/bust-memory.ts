@@ -13,20 +13,45 @@ export interface RememberedPrompt {
   /** As the client named it. */
   readonly model: string;
   readonly clientKey: string | undefined;
-  /** What the gateway decided around the prompt: its key, the replica. */
+  /** What the gateway decided around the prompt: its key. */
   readonly sentAs: Readonly<Record<string, string>>;
+  readonly replica: string | undefined;
+  /** What besides the text its cache tells apart, by name. */
+  readonly settings: ReadonlyMap<string, RememberedSetting>;
   /** Estimated. */
   readonly promptTokens: number;
   readonly sentMs: number;
+  /** Where it can be read up to, by its marks; shallow to deep. */
+  readonly entries: readonly RememberedEntry[];
+  /** Up to the end of the deepest, by the provider's own count; `undefined`: not told, or not yet. */
+  countedTokens: number | undefined;
+  /** It is over, and its answer did not tell what was read and written: nobody knows what can be read of it. */
+  isUntold: boolean;
+  /** When its first event arrived. */
+  readableMs: number | undefined;
+}
+
+export interface RememberedEntry {
+  /** Pieces, noise not counted, that it covers, the last of them maybe in part. */
+  readonly spans: number;
+  /** Characters into the last of them, where it ends within it. */
+  readonly within: number | undefined;
+  /** Content blocks up to its end. */
+  readonly blocks: number;
+  /** Estimated (o200k), as counts of two models cannot be compared. */
+  readonly estimate: number;
   readonly ttlMs: number;
-  /** Pieces, noise not counted, that its entry covers. */
-  readonly cachedSpans: number;
-  /** Content blocks up to the end of that entry. */
-  readonly cachedBlocks: number;
-  /** What can be read of it: by its marks at first, by its bill later. */
-  cachedTokens: number;
-  /** The first event has arrived. */
-  isReadable: boolean;
+  /** The lifetime that the client asked for, where the gateway sent another one; else the same. */
+  readonly saidTtlMs: number;
+  /** Who set its mark; `undefined`: not told, or there is none. */
+  readonly by: "gateway" | "client" | "provider" | undefined;
+}
+
+export interface RememberedSetting {
+  /** Nothing that it says is kept. */
+  readonly digest: string;
+  /** The place from which on it matters. */
+  readonly from: number;
 }
 
 export interface BustMemoryOptions {
@@ -123,4 +148,9 @@ export function sameDigests(
   const last = prefixes.spots.slice(0, places).findLastIndex(({ kind }) => kind !== "text");
   if (last === -1) return [];
   return best.digests.filter(({ isVolatile }) => !isVolatile).slice(0, spansUpTo(spans, prefixes, last));
+}
+
+/** Tells texts apart, and says nothing of them. */
+export function digestText(text: string): string {
+  return hash("sha256", text, "base64url").slice(0, 11);
 }

@@ -3,24 +3,28 @@
  * it cost. Told from digests of the prompts sent before and from what the provider billed; no text is remembered.
  */
 import type { CacheDiagnosis, ChatRequest } from "../chat.ts";
-import { promptTokens, type PicoUsd, type Rates, type Usage } from "../usage.ts";
+import { promptTokens, ratesFor, type PicoUsd, type Price, type Usage } from "../usage.ts";
 import {
   memoryKey,
   RememberedPrompts,
   sameDigests,
   type BustMemoryOptions,
+  type RememberedEntry,
   type RememberedPrompt,
 } from "./bust-memory.ts";
 import type { BustCause } from "./bust-cause.ts";
 import { DigestPools, digestSpans, type DigestPool, type SpanDigest } from "./digests.ts";
-import { areVersions, excerptAt, noisePath, partingOf, type Breaker, type Parting } from "./parting.ts";
-import type { PlannedMark } from "./plan.ts";
+import { groundsOf, settingsOf, type Grounds, type Pieces } from "./bust-grounds.ts";
+import { lossOf, type Facts, type Loss } from "./bust-losses.ts";
+import { areVersions, partingOf, type Breaker } from "./parting.ts";
+import type { PlannedMark, PlannedSetting } from "./plan.ts";
 import type { Prefixes } from "./prefixes.ts";
 import { longMs, shortMs, type CacheRules } from "./rules.ts";
 import { isToolSpan, spansOf, type Span } from "./spans.ts";
 import { spansUpTo, tokensBefore } from "./span-places.ts";
 import { extraCost } from "./extra-cost.ts";
-import { agrees, diagnosed, verdictOf, type Diagnosed, type Known, type Verdict } from "./verdict.ts";
+import type { SentMark } from "./sent-marks.ts";
+import { agrees, diagnosed, verdictOf, type Verdict } from "./verdict.ts";
 
 export interface Bust {
   readonly cause: BustCause;
@@ -50,16 +54,20 @@ export interface SentPrompt {
   /** The name of what it is sent to. */
   readonly target: string;
   readonly rules: CacheRules;
-  readonly rates: Rates | undefined;
+  readonly price: Price | undefined;
   /** The target's tokens per estimated token. */
   readonly tokenRatio: number;
   /** What the planner said would be read, in the target's tokens. */
   readonly predictedRead: number;
   /** Those it carries, whoever set them. */
-  readonly marks: readonly PlannedMark[];
+  readonly marks: readonly (PlannedMark & Partial<SentMark>)[];
   readonly marksBy: "client" | "gateway";
-  /** What we decided around the prompt, by the name of the field: `prompt_cache_key`, `cache_salt`, `replica`. */
+  /** What besides its text the target's cache tells apart. */
+  readonly settings?: readonly PlannedSetting[] | undefined;
+  /** What we decided around the prompt, by the name of the field: `prompt_cache_key`. */
   readonly sentAs: Readonly<Record<string, string>>;
+  /** Which of several that have a cache each it went to; absent: there is one. */
+  readonly replica?: string | undefined;
   /** Whether the client's noise goes along (it does to its own dialect). */
   readonly isNoiseSent: boolean;
   /** Whether the client's wire has a place of its own for system text; absent: yes. */
@@ -70,10 +78,8 @@ export interface SentPrompt {
 
 /** A prompt under way: at most one of `settled` and `failed`, `readable` before. */
 export interface WatchedPrompt {
-  /** Tokens (the target's, estimated) that it has in common with an earlier prompt of its task; 0: there is none like it. */
-  readonly sharedTokens: number;
   /** The first event arrived. */
-  readable(): void;
+  readable(nowMs: number): void;
   /** @returns `undefined`: nothing was lost, or the provider does not tell what it read. */
   settled(usage: Usage | undefined, diagnosis?: CacheDiagnosis): Bust | undefined;
   /** Once settled: whether the provider's diagnosis says what we would have; `undefined`: it gave none, or we had nothing to go by. */
@@ -99,62 +105,68 @@ export function createBustMemory(options: BustMemoryOptions = {}): BustMemory {
   };
 }
 
-/** What is lost to a sibling is told from here on: what a fork is held for. */
-const COLD_TOKENS_MIN = 1_024;
-/** Providers' own counts of one prefix differ by less from answer to answer. */
-const LOSS_SHARE_MIN = 0.01;
-
 class Watch implements WatchedPrompt {
   readonly #memory: RememberedPrompts;
   readonly #mine: readonly (readonly [key: string, prompt: RememberedPrompt])[];
   /** What this one was expected to go on from, as it was then. */
-  readonly #expected: Expected | undefined;
-  readonly #coldTokens: number;
-  readonly sharedTokens: number;
+  readonly #expected: Grounds | undefined;
   readonly #facts: Facts;
+  readonly #price: Price | undefined;
+  readonly #counts: "cached" | "all" | "nothing";
   #agrees: boolean | undefined;
 
   constructor(memory: RememberedPrompts, pool: DigestPool, prompt: SentPrompt, nowMs: number) {
-    const spans = spansOf(prompt.request, prompt.systemApart);
+    const { prefixes, request, rules } = prompt;
+    const spans = spansOf(request, prompt.systemApart);
     const taskKey = memoryKey(prompt.tenant, "task", prompt.task);
     const before = memory.of(taskKey);
-    const digests = digestSpans(spans, sameDigests(before, spans, prompt.prefixes), pool);
+    const digests = digestSpans(spans, sameDigests(before, spans, prefixes), pool);
     const classKey = memoryKey(prompt.tenant, "class", prompt.taskClass ?? looseClass(digests, spans));
-    const isStatic = staticFilter(prompt.request);
-    const ofStatic = { spans: spans.filter(isStatic), digests: digests.filter((_, at) => isStatic(spans[at])) };
+    const settings = settingsOf(prompt.settings);
+    const pieces: Pieces = { prompt, spans, digests, tokens: tokensBefore(spans, digests, prefixes), settings };
+    const isStatic = staticFilter(request);
+    const ofStatic: Pieces = {
+      ...pieces,
+      spans: spans.filter(isStatic),
+      digests: digests.filter((_, at) => isStatic(spans[at])),
+    };
 
     const like = before.filter((one) => areVersions(one.digests, digests));
-    const ofClass = memory.of(classKey).filter((one) => areVersions(one.digests, ofStatic.digests));
-    const tokens = tokensBefore(spans, digests, prompt.prefixes);
-    const inTask = expectedOf(like, prompt, digests, spans, nowMs);
+    // Who begins anew at another target has had nothing there.
+    const ofClass = memory
+      .of(classKey)
+      .filter((one) => one.target === prompt.target && areVersions(one.digests, ofStatic.digests));
     this.#expected =
-      inTask ?? (like.length > 0 ? undefined : expectedOf(ofClass, prompt, ofStatic.digests, ofStatic.spans, nowMs));
-    const common = like.map((one) => commonTokens(one, prompt, digests, spans, tokens));
-    this.sharedTokens = Math.floor(Math.max(0, ...common));
-    this.#coldTokens = coldTokens(like, common, prompt);
-    this.#facts = factsOf(prompt, spans, tokens, this.#expected);
+      groundsOf(like, pieces, nowMs) ?? (like.length > 0 ? undefined : groundsOf(ofClass, ofStatic, nowMs));
+    this.#facts = factsOf(pieces, this.#expected, coldTokens(like, pieces, nowMs));
+    this.#price = prompt.price;
+    this.#counts = rules.kind === "marks" ? "cached" : prefixes.hasTail ? "nothing" : "all";
     this.#memory = memory;
     this.#mine = [
-      [taskKey, { ...remembered(prompt, digests, spans, nowMs, undefined), hashes: prompt.prefixes.hashes }],
-      [classKey, remembered(prompt, ofStatic.digests, ofStatic.spans, nowMs, prompt.prefixes.staticPlace)],
+      [taskKey, { ...remembered(pieces, nowMs, undefined), hashes: prefixes.hashes }],
+      [classKey, remembered(ofStatic, nowMs, prefixes.staticPlace)],
     ];
     for (const [key, one] of this.#mine) memory.add(key, one);
   }
 
-  readable(): void {
-    for (const [, one] of this.#mine) one.isReadable = true;
+  readable(nowMs: number): void {
+    for (const [, one] of this.#mine) one.readableMs ??= nowMs;
   }
 
   settled(usage: Usage | undefined, diagnosis?: CacheDiagnosis): Bust | undefined {
-    this.readable();
+    for (const [, one] of this.#mine) one.readableMs ??= one.sentMs;
     const read = usage?.cacheRead;
     const whole = usage === undefined ? undefined : promptTokens(usage);
-    if (usage === undefined || read === undefined || whole === undefined) return undefined;
+    if (usage === undefined || read === undefined || whole === undefined) {
+      for (const [, one] of this.#mine) one.isUntold = true;
+      return undefined;
+    }
     this.#learn(usage, read, whole);
-    const own = this.#find(read, whole);
+    const own = lossOf(this.#facts, this.#expected, read, whole);
     const found = diagnosis === undefined ? own : this.#joined(diagnosis, own, whole - read);
     if (found === undefined) return undefined;
-    return { ...found, lostPicoUsd: extraCost(found.lostTokens, usage, this.#facts.rates) };
+    const rates = this.#price === undefined ? undefined : ratesFor(this.#price, whole);
+    return { ...found, lostPicoUsd: extraCost(found.lostTokens, usage, rates) };
   }
 
   get agrees(): boolean | undefined {
@@ -162,18 +174,26 @@ class Watch implements WatchedPrompt {
   }
 
   failed(): void {
-    for (const [key, one] of this.#mine) this.#memory.remove(key, one);
+    for (const [key, one] of this.#mine) {
+      one.isUntold = true;
+      this.#memory.remove(key, one);
+    }
   }
 
-  /** What was billed says more of what can be read the next time than the marks did. */
+  /** What was billed says what can be read the next time: all up to the last mark, or in whole steps. */
   #learn(usage: Usage, read: number, whole: number): void {
-    const [own] = this.#mine;
-    if (own === undefined || this.#facts.kind !== "marks") return;
+    const [own, ofClass] = this.#mine.map(([, one]) => one);
+    if (own === undefined || this.#counts === "nothing") return;
+    const { stepTokens, minTokens } = this.#facts;
     const written = (usage.cacheWrite5m ?? 0) + (usage.cacheWrite1h ?? 0) + (usage.cacheWriteOther ?? 0);
-    own[1].cachedTokens = Math.min(whole, read + written);
+    const cached = this.#counts === "cached" ? Math.min(whole, read + written) : whole - (whole % stepTokens);
+    own.countedTokens = cached < minTokens ? 0 : cached;
+    const [deepest, opening] = [own.entries.at(-1), ofClass?.entries.at(-1)];
+    if (ofClass !== undefined && deepest !== undefined && deepest.estimate === opening?.estimate)
+      ofClass.countedTokens = own.countedTokens;
   }
 
-  #joined(diagnosis: CacheDiagnosis, own: Found | undefined, unread: number): Found | undefined {
+  #joined(diagnosis: CacheDiagnosis, own: Loss | undefined, unread: number): Loss | undefined {
     const hasGrounds = this.#expected !== undefined || this.#facts.predictedRead > 0;
     this.#agrees = hasGrounds ? agrees(diagnosis, own) : undefined;
     if (diagnosis.type === "hit") return undefined;
@@ -181,169 +201,48 @@ class Watch implements WatchedPrompt {
     if (lostTokens === 0) return undefined;
     return { ...diagnosed(diagnosis, this.#facts), lostTokens, verdict: verdictOf(diagnosis, own, this.#agrees) };
   }
-
-  #find(read: number, whole: number): Found | undefined {
-    const { predictedRead, stepTokens } = this.#facts;
-    const promised = this.#expected?.previous.cachedTokens ?? predictedRead;
-    const lost = Math.min(promised, whole) - read;
-    const isLost = lost > Math.max(stepTokens - 1, LOSS_SHARE_MIN * promised);
-    if (isLost) return { ...explained(this.#facts, this.#expected, read / whole), lostTokens: lost };
-    const cold = Math.min(this.#coldTokens, whole) - read;
-    if (cold < COLD_TOKENS_MIN) return undefined;
-    return { ...NO_PIECE, cause: "cold", span: pathAt(this.#facts, read / whole), lostTokens: cold };
-  }
 }
 
-type Found = Omit<Bust, "lostPicoUsd">;
-type Explanation = Diagnosed;
-const NO_PIECE = { offset: undefined, breaker: undefined, excerpt: undefined } as const;
-
-/** What was known of an earlier prompt when this one was sent. */
-interface Expected {
-  readonly previous: RememberedPrompt;
-  readonly parting: Parting | undefined;
-  /** Of the noise that changed. */
-  readonly noise: string | undefined;
-  readonly isExpired: boolean;
-  /** Whether the parting is inside what was cached. */
-  readonly isInside: boolean;
-  readonly excerpt: string | undefined;
-}
-
-/** What is kept of the request until its bill is there. */
-interface Facts extends Known {
-  readonly kind: CacheRules["kind"];
-  readonly rates: Rates | undefined;
-  readonly predictedRead: number;
-  readonly stepTokens: number;
-  /** For each path the share of the prompt before it. */
-  readonly shares: Float32Array;
-  /** The field that we sent another value in; `undefined`: none. */
-  readonly sentOtherwise: string | undefined;
-  readonly marks: { readonly by: "client" | "gateway"; readonly breaker: "marks" | "lookback" } | undefined;
-  readonly isTargetSame: boolean;
-  readonly isNoiseSent: boolean;
-}
-
-/** The order is that of certainty: what alone would have lost it comes before what might have. */
-function explained(facts: Facts, expected: Expected | undefined, share: number): Explanation {
-  const here = { ...NO_PIECE, span: pathAt(facts, share) };
-  if (expected !== undefined) {
-    if (!facts.isTargetSame) {
-      return facts.isModelSame
-        ? { ...NO_PIECE, cause: "gateway", span: "target" }
-        : { ...NO_PIECE, cause: "client", span: "model", breaker: "model" };
-    }
-    if (expected.isExpired) return { ...here, cause: "expired" };
-    const { parting } = expected;
-    if (parting !== undefined && expected.isInside) {
-      const { path, offset, breaker } = parting;
-      return { cause: "client", span: path, offset, breaker, excerpt: expected.excerpt };
-    }
-    if (facts.marks !== undefined) {
-      return { ...here, cause: facts.marks.by, breaker: facts.marks.breaker };
-    }
-    if (!facts.isClientKeySame) return { ...NO_PIECE, cause: "client", span: "prompt_cache_key" };
-    if (facts.sentOtherwise !== undefined) return { ...NO_PIECE, cause: "gateway", span: facts.sentOtherwise };
-    if (expected.noise !== undefined && facts.isNoiseSent)
-      return { ...NO_PIECE, cause: "client", span: expected.noise, breaker: "billing-line" };
-  }
-  return { ...here, cause: facts.kind === "automatic" ? "evicted" : "provider" };
-}
-
-/** Of several earlier prompts, the one with the most to go on from. */
-function expectedOf(
-  before: readonly RememberedPrompt[],
-  { target, excerpts }: SentPrompt,
-  digests: readonly SpanDigest[],
-  spans: readonly Span[],
-  nowMs: number,
-): Expected | undefined {
-  const readable = before.filter((one) => one.isReadable && one.cachedTokens > 0);
-  const here = readable.filter((one) => one.target === target);
-  let best: Expected | undefined;
-  // The latest first: of equals it is the one that was refreshed last.
-  for (const previous of (here.length > 0 ? here : readable).toReversed()) {
-    const parting = partingOf(previous.digests, digests, spans);
-    const isInside = parting !== undefined && visibleBefore(spans, parting.index) < previous.cachedSpans;
-    const found: Expected = {
-      previous,
-      parting,
-      noise: noisePath(previous.digests, digests, spans),
-      isExpired: nowMs - previous.sentMs > previous.ttlMs,
-      isInside,
-      excerpt: excerpts && parting !== undefined ? excerptOf(spans[parting.index], parting.offset) : undefined,
-    };
-    if (best === undefined || isBetter(found, best)) best = found;
-  }
-  return best;
-}
-
-function isBetter(one: Expected, other: Expected): boolean {
-  const rank = ({ isInside, isExpired }: Expected) => (isInside ? 0 : 2) + (isExpired ? 0 : 1);
-  if (rank(one) !== rank(other)) return rank(one) > rank(other);
-  // Both promise all they have; or both are broken, and the later parting tells more.
-  return one.isInside
-    ? (one.parting?.index ?? 0) > (other.parting?.index ?? 0)
-    : one.previous.cachedTokens > other.previous.cachedTokens;
-}
-
-function excerptOf(span: Span | undefined, offset: number): string | undefined {
-  return span === undefined ? undefined : excerptAt(span, offset);
-}
-
-function visibleBefore(spans: readonly Span[], index: number): number {
-  return spans.slice(0, index).filter(({ isVolatile }) => !isVolatile).length;
-}
-
-function commonTokens(
-  earlier: RememberedPrompt,
-  { prefixes, tokenRatio }: SentPrompt,
-  digests: readonly SpanDigest[],
-  spans: readonly Span[],
-  tokens: Float64Array,
-): number {
+function commonTokens(earlier: RememberedPrompt, { prompt, spans, digests, tokens }: Pieces): number {
+  const { prefixes, tokenRatio } = prompt;
   const parting = partingOf(earlier.digests, digests, spans);
   const estimate = parting === undefined ? earlier.promptTokens : (tokens[parting.index] ?? prefixes.promptTokens);
   return Math.min(estimate, prefixes.promptTokens) * tokenRatio;
 }
 
 /** How much of this prompt siblings were writing that could not be read yet. */
-function coldTokens(
-  siblings: readonly RememberedPrompt[],
-  common: readonly number[],
-  { target, rules }: SentPrompt,
-): number {
-  const most = siblings.reduce((sum, { isReadable, target: theirs, cachedTokens }, at) => {
-    const isWriting = !isReadable && theirs === target;
-    return isWriting ? Math.max(sum, Math.min(common[at] ?? 0, cachedTokens)) : sum;
-  }, 0);
+function coldTokens(siblings: readonly RememberedPrompt[], pieces: Pieces, nowMs: number): number {
+  const { target, rules, tokenRatio } = pieces.prompt;
+  const shared = siblings
+    .filter((one) => one.target === target && one.sentMs <= nowMs && !one.isUntold)
+    .filter(({ readableMs = Infinity }) => readableMs > nowMs)
+    .map((one) => Math.min(commonTokens(one, pieces), (one.entries.at(-1)?.estimate ?? 0) * tokenRatio));
+  const most = Math.max(0, ...shared);
   return most < rules.minTokens ? 0 : Math.floor(most);
 }
 
-function factsOf(
-  prompt: SentPrompt,
-  spans: readonly Span[],
-  tokens: Float64Array,
-  expected: Expected | undefined,
-): Facts {
-  const { request, prefixes, rules, rates, predictedRead } = prompt;
+function factsOf({ prompt, spans, tokens }: Pieces, expected: Grounds | undefined, coldTokens: number): Facts {
+  const { request, prefixes, rules } = prompt;
   const previous = expected?.previous;
   return {
     kind: rules.kind,
-    rates,
-    predictedRead,
     stepTokens: rules.stepTokens,
+    minTokens: rules.minTokens,
+    predictedRead: prompt.predictedRead,
+    promptTokens: prefixes.promptTokens * prompt.tokenRatio,
+    tokenRatio: prompt.tokenRatio,
     paths: spans.map(({ path }) => path),
     shares: Float32Array.from(tokens, (before) => before / Math.max(1, prefixes.promptTokens)),
     parting: expected?.parting,
     partingExcerpt: expected?.excerpt,
+    hasEarlier: previous !== undefined,
     isModelSame: previous === undefined || previous.model === request.model,
     isClientKeySame: previous === undefined || previous.clientKey === request.promptCacheKey,
     sentOtherwise: previous === undefined ? undefined : otherField(previous.sentAs, prompt.sentAs),
-    marks: previous === undefined ? undefined : marksFault(prompt, previous),
-    isTargetSame: previous === undefined || previous.target === prompt.target,
+    marks: expected?.intact === undefined ? undefined : marksFault(prompt, expected.intact),
+    isReplicaSame: previous === undefined || previous.replica === prompt.replica,
     isNoiseSent: prompt.isNoiseSent,
+    coldTokens,
   };
 }
 
@@ -355,31 +254,27 @@ function otherField(
 }
 
 /** Whether no mark finds the earlier entry: there is none behind it, or each is too many blocks away. */
-function marksFault({ rules, marks, marksBy, prefixes }: SentPrompt, previous: RememberedPrompt): Facts["marks"] {
+function marksFault(prompt: SentPrompt, entry: RememberedEntry): Facts["marks"] {
+  const { rules, marks, prefixes } = prompt;
   if (rules.kind !== "marks") return undefined;
-  const away = marks.map(({ place }) => (prefixes.blocks[place] ?? 0) - previous.cachedBlocks);
-  if (!away.some((blocks) => blocks >= 0)) return { by: marksBy, breaker: "marks" };
-  return away.some((blocks) => blocks >= 0 && blocks < rules.lookback)
-    ? undefined
-    : { by: marksBy, breaker: "lookback" };
+  const away = (places: readonly { readonly place: number }[]) =>
+    places.map(({ place }) => (prefixes.blocks[place] ?? 0) - entry.blocks).filter((blocks) => blocks >= 0);
+  const isFound = (blocks: number) => blocks < rules.lookback;
+  const sent = away(marks);
+  if (sent.some(isFound)) return undefined;
+  // One that the client did set, and that did not arrive.
+  const isDropped = away(prefixes.marks).some(isFound);
+  const isClients = !isDropped && (prompt.marksBy === "client" || entry.by === "client");
+  return { by: isClients ? "client" : "gateway", breaker: sent.length === 0 ? "marks" : "lookback" };
 }
 
 const NO_HASHES = new Uint32Array(0);
+const MS_PER_SECOND = 1_000;
 
 /** @param upTo The last place that may count; `undefined`: all do. */
-function remembered(
-  prompt: SentPrompt,
-  digests: readonly SpanDigest[],
-  spans: readonly Span[],
-  nowMs: number,
-  upTo: number | undefined,
-): RememberedPrompt {
-  const { prefixes, rules, marks, tokenRatio } = prompt;
-  const last = Math.min(upTo ?? prefixes.spots.length - 1, prefixes.spots.length - 1);
-  const deepest = marks.filter(({ place }) => place <= last).at(-1);
-  const place = rules.kind === "marks" ? deepest?.place : rules.kind === "automatic" && last >= 0 ? last : undefined;
-  const estimate = place === undefined ? 0 : Math.floor((prefixes.tokens[place] ?? 0) * tokenRatio);
-  const cachedTokens = estimate < rules.minTokens ? 0 : estimate - (estimate % Math.max(1, rules.stepTokens));
+function remembered(pieces: Pieces, nowMs: number, upTo: number | undefined): RememberedPrompt {
+  const { prompt, digests, settings } = pieces;
+  const last = prompt.prefixes.spots.length - 1;
   return {
     digests,
     hashes: NO_HASHES,
@@ -387,21 +282,41 @@ function remembered(
     model: prompt.request.model,
     clientKey: prompt.request.promptCacheKey,
     sentAs: prompt.sentAs,
-    promptTokens: prefixes.promptTokens,
+    replica: prompt.replica,
+    settings,
+    promptTokens: prompt.prefixes.promptTokens,
     sentMs: nowMs,
-    ttlMs: deepest === undefined ? Math.min(shortMs(rules), longMs(rules)) : deepest.ttlSeconds * 1_000,
-    cachedSpans: place === undefined ? 0 : spansUpTo(spans, prefixes, place),
-    cachedBlocks: place === undefined ? 0 : (prefixes.blocks[place] ?? 0),
-    cachedTokens,
-    isReadable: false,
+    entries: entriesOf(pieces, Math.min(upTo ?? last, last)),
+    countedTokens: undefined,
+    isUntold: false,
+    readableMs: undefined,
   };
 }
 
-/** The piece where a share of the prompt ends. */
-function pathAt({ paths, shares }: Facts, share: number): string {
-  let at = 0;
-  while (at + 1 < paths.length && (shares[at + 1] ?? 1) <= share) at += 1;
-  return paths[at] ?? "messages";
+function entriesOf({ prompt, spans }: Pieces, last: number): readonly RememberedEntry[] {
+  const { prefixes, rules, marks, tokenRatio } = prompt;
+  const shortestMs = Math.min(shortMs(rules), longMs(rules));
+  const places =
+    rules.kind === "marks"
+      ? marks.filter(({ place }) => place <= last)
+      : rules.kind === "none"
+        ? []
+        : [{ place: last }];
+  return places.flatMap((mark: { readonly place: number } & Partial<SentMark>) => {
+    const estimate = prefixes.tokens[mark.place] ?? 0;
+    if (estimate === 0 || estimate * tokenRatio < rules.minTokens) return [];
+    const ttlMs = mark.ttlSeconds === undefined ? shortestMs : mark.ttlSeconds * MS_PER_SECOND;
+    const spot = prefixes.spots[mark.place];
+    return {
+      spans: spansUpTo(spans, prefixes, mark.place),
+      within: spot?.kind === "text" ? spot.end : undefined,
+      blocks: prefixes.blocks[mark.place] ?? 0,
+      estimate,
+      ttlMs,
+      saidTtlMs: mark.saidSeconds === undefined ? ttlMs : mark.saidSeconds * MS_PER_SECOND,
+      by: mark.by,
+    };
+  });
 }
 
 /** Of a caller that says no class: those with the same tools and, but for what changes by itself, the same system text. */

@@ -41,5 +41,6 @@ export function endMarkedCost(whole: number, read: number, { rates, rules }: Cac
   if (whole < rules.minTokens) return BigInt(whole) * uncached;
   // Prices of writes are known as shares of the uncached one; a share has few decimals.
   const writeRate = (uncached * BigInt(Math.round(shortest.writePrice * 1_000_000))) / 1_000_000n;
-  return BigInt(read) * readRate + BigInt(whole - read) * writeRate;
+  const ended = Math.min(read, whole);
+  return BigInt(ended) * readRate + BigInt(whole - ended) * writeRate;
 }

@@ -6,20 +6,25 @@ import { z } from "zod";
 import type { PicoUsd } from "../usage.ts";
 import { BUST_CAUSES, type BustCause } from "./bust-cause.ts";
 import { BREAKERS, type Breaker } from "./parting.ts";
+import type { EndSnapshot } from "./report-ends.ts";
 
 export interface ReportSnapshot {
-  readonly version: 1;
+  /** 1: of before it was known whose classes they are, which is nobody's since. */
+  readonly version: 1 | 2;
   /** When the first call was counted. */
   readonly sinceMs: number | null;
   readonly classes: readonly ClassSnapshot[];
+  readonly ends: readonly EndSnapshot[];
 }
 
 export interface ClassSnapshot {
+  readonly tenant: string;
   readonly key: string;
   readonly counts: Readonly<Record<CountName, number>>;
   readonly saved: string;
   readonly savedAgainstEnd: string;
   readonly breakers: readonly BreakerSnapshot[];
+  readonly causes: readonly CauseSnapshot[];
   readonly conversations: ConversationsSnapshot;
 }
 
@@ -32,12 +37,18 @@ export interface BreakerSnapshot {
   readonly lostPicoUsd: string;
 }
 
-/** The latest writes that may still be read, and turns that may be gone on from. */
+export interface CauseSnapshot {
+  readonly cause: BustCause;
+  readonly calls: number;
+  readonly lostTokens: number;
+  readonly lostPicoUsd: string;
+}
+
+/** The latest writes that may still be read. */
 export interface ConversationsSnapshot {
   readonly wastedTokens: number;
   readonly wastedPicoUsd: string;
   readonly writes: readonly WriteSnapshot[];
-  readonly turns: readonly TurnSnapshot[];
 }
 
 export interface WriteSnapshot {
@@ -46,12 +57,6 @@ export interface WriteSnapshot {
   readonly to: number;
   readonly expiresMs: number;
   readonly premium: string;
-}
-
-export interface TurnSnapshot {
-  readonly task: string;
-  readonly whole: number;
-  readonly sentMs: number;
 }
 
 export const COUNT_NAMES = [
@@ -84,17 +89,19 @@ export function moneyText(amount: PicoUsd): string {
 
 const CLASSES_MAX = 10_000;
 const ROWS_MAX = 1_000;
+const ENDS_MAX = 10_000;
 const AMOUNT = z.number().nonnegative();
 /** As far as a date can say it. */
 const TIME = z.number().min(0).max(8.64e15);
 const MONEY = z.string().regex(/^-?\d{1,40}$/);
 
 const SNAPSHOT = z.object({
-  version: z.literal(1),
+  version: z.literal([1, 2]),
   sinceMs: TIME.nullable(),
   classes: z
     .array(
       z.object({
+        tenant: z.string().default(""),
         key: z.string(),
         counts: z.record(z.enum(COUNT_NAMES), AMOUNT),
         saved: MONEY,
@@ -111,15 +118,22 @@ const SNAPSHOT = z.object({
             }),
           )
           .max(ROWS_MAX),
+        causes: z
+          .array(z.object({ cause: z.enum(BUST_CAUSES), calls: AMOUNT, lostTokens: AMOUNT, lostPicoUsd: MONEY }))
+          .max(BUST_CAUSES.length)
+          .default([]),
         conversations: z.object({
           wastedTokens: AMOUNT,
           wastedPicoUsd: MONEY,
           writes: z
             .array(z.object({ task: z.string(), from: AMOUNT, to: AMOUNT, expiresMs: TIME, premium: MONEY }))
             .max(ROWS_MAX),
-          turns: z.array(z.object({ task: z.string(), whole: AMOUNT, sentMs: TIME })).max(ROWS_MAX),
         }),
       }),
     )
     .max(CLASSES_MAX),
+  ends: z
+    .array(z.object({ key: z.string(), whole: AMOUNT, usedMs: TIME, readableMs: TIME }))
+    .max(ENDS_MAX)
+    .default([]),
 });

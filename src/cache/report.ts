@@ -9,7 +9,8 @@ import type { BustCause } from "./bust-cause.ts";
 import type { Breaker } from "./parting.ts";
 import type { Prefixes } from "./prefixes.ts";
 import { Conversations } from "./report-conversations.ts";
-import { inputCost, NO_MONEY, uncachedCost, type CacheMoney } from "./report-money.ts";
+import { EndMarks, type EndedPrompt, type EndMark } from "./report-ends.ts";
+import { endMarkedCost, inputCost, NO_MONEY, uncachedCost, type CacheMoney } from "./report-money.ts";
 import {
   COUNT_NAMES,
   moneyText,
@@ -21,14 +22,16 @@ import {
 
 /** One settled answer. */
 export interface CacheObservation extends CacheMoney {
+  /** Whose it is: classes of two tenants are two, also those of one name. */
+  readonly tenant: string;
   /** {@link classKeyOf}. */
   readonly classKey: string;
   readonly task: string;
   readonly usage: Usage;
   /** Of the tools and the system text: what other conversations of the class can read, in the target's tokens. */
   readonly staticTokens: number;
-  /** Of an earlier prompt of the task, what this one begins with, in the target's tokens. */
-  readonly sharedTokens: number;
+  /** What it would have read with a mark at the end of every prompt. */
+  readonly endRead: number;
   /** `undefined`: nobody predicted it. */
   readonly predictedRead: number | undefined;
   readonly bust: Bust | undefined;
@@ -46,6 +49,8 @@ export interface CacheReport {
 }
 
 export interface ClassReport {
+  /** {@link NOBODY}: of before it was known, or of those tenants that are beyond the bound. */
+  readonly tenant: string;
   readonly classKey: string;
   readonly calls: number;
   /** Calls whose provider did not say what it read: in nothing that follows. */
@@ -75,8 +80,17 @@ export interface ClassReport {
   /** Calls whose provider said itself what broke their prefix, and those of them of which we would have said something else. */
   readonly diagnosedCalls: number;
   readonly disagreedCalls: number;
+  /** All of them. */
+  readonly causes: readonly CauseReport[];
   /** The dearest first. */
   readonly breakers: readonly BreakerReport[];
+}
+
+export interface CauseReport {
+  readonly cause: BustCause;
+  readonly calls: number;
+  readonly lostTokens: number;
+  readonly lostPicoUsd: PicoUsd;
 }
 
 export interface BreakerReport {
@@ -91,9 +105,14 @@ export interface BreakerReport {
 }
 
 export interface CacheReporter {
+  /** A prompt's answer has begun: what comes after it could have gone on from its end. */
+  begun(prompt: EndedPrompt): EndMark;
   observe(observation: CacheObservation): void;
-  /** @param nowMs Writes whose lifetime has ended by now and that nobody read are wasted. */
-  read(nowMs: number): CacheReport;
+  /**
+   * @param nowMs Writes whose lifetime has ended by now and that nobody read are wasted.
+   * @param tenant Whose classes; absent: everybody's.
+   */
+  read(nowMs: number, tenant?: string): CacheReport;
   /** The sums as JSON, for a restart. */
   snapshot(): ReportSnapshot;
   /** Goes on from what {@link snapshot} gave. @throws Error where that cannot be read: nothing is taken of it then. */
@@ -108,10 +127,12 @@ export interface CacheReporterOptions {
 const CLASSES_MAX = 256;
 const BREAKERS_MAX = 32;
 const BREAKERS_SHOWN = 10;
-/** Open writes and turns that are kept over a restart: of all classes, and of each at least. */
+/** Open writes that are kept over a restart, of all classes, and of each at least; and ends of prompts. */
 const KEPT_MAX = 2_048;
 const KEPT_MIN = 4;
 const OTHER = "other";
+/** Who has classes where there is one tenant only, and no key's: nobody with a key is called so. */
+const NOBODY = "";
 
 /** The class as the caller said it, else a short hash of what the prompt begins with. */
 export function classKeyOf(taskClass: string | undefined, { hashes, staticPlace }: Prefixes): string {
@@ -123,46 +144,60 @@ export function classKeyOf(taskClass: string | undefined, { hashes, staticPlace 
 /** @example createCacheReporter().read(Date.now()).classes[0]?.hitRatio */
 export function createCacheReporter({ classesMax = CLASSES_MAX }: CacheReporterOptions = {}): CacheReporter {
   const classes = new Map<string, ClassSums>();
+  const ends = new EndMarks();
   let sinceMs: number | undefined;
-  const sumsOf = (key: string): ClassSums => {
-    const known = classes.get(key);
+  // Each tenant has an "other" of its own: of as many tenants as there are classes.
+  const others = (): number => [...classes.values()].filter(({ key }) => key === OTHER).length;
+  const isRoom = (key: string): boolean =>
+    key === OTHER ? others() < classesMax : classes.size - others() < classesMax;
+  const sumsOf = (tenant: string, key: string): ClassSums => {
+    const known = classes.get(keyOf(tenant, key));
     if (known !== undefined) return known;
-    const name = key === OTHER || classes.size < classesMax ? key : OTHER;
-    const sums = classes.get(name) ?? new ClassSums(name);
-    classes.set(name, sums);
+    if (!isRoom(key) && !(key === OTHER && tenant === NOBODY))
+      return key === OTHER ? sumsOf(NOBODY, OTHER) : sumsOf(tenant, OTHER);
+    const sums = new ClassSums(tenant, key);
+    classes.set(keyOf(tenant, key), sums);
     return sums;
   };
   return {
+    begun: (prompt) => ends.begun(prompt),
     observe(observation) {
       sinceMs ??= observation.sentMs;
-      sumsOf(observation.classKey).add(observation);
+      sumsOf(observation.tenant, observation.classKey).add(observation);
     },
-    read: (nowMs) => ({
+    read: (nowMs, tenant) => ({
       sinceMs,
       classes: [...classes.values()]
+        .filter((sums) => tenant === undefined || sums.tenant === tenant)
         .map((sums) => sums.read(nowMs))
         .sort((one, other) => rank(other) - rank(one) || other.promptTokens - one.promptTokens),
     }),
     snapshot: () => ({
-      version: 1,
+      version: 2,
       sinceMs: sinceMs ?? null,
       classes: [...classes.values()].map((sums) =>
         sums.snapshot(Math.max(KEPT_MIN, Math.floor(KEPT_MAX / classes.size))),
       ),
+      ends: ends.snapshot(KEPT_MAX),
     }),
     restore(snapshot) {
       const kept = readSnapshot(snapshot);
       sinceMs = kept.sinceMs ?? undefined;
       classes.clear();
       const named = kept.classes.filter(({ key }) => key !== OTHER).slice(0, classesMax);
-      const others = kept.classes.filter(({ key }) => key === OTHER).slice(0, 1);
-      for (const one of [...named, ...others]) {
-        const sums = new ClassSums(one.key);
+      const unnamed = kept.classes.filter(({ key }) => key === OTHER).slice(0, classesMax + 1);
+      for (const one of [...named, ...unnamed]) {
+        const sums = new ClassSums(one.tenant, one.key);
         sums.restore(one);
-        classes.set(one.key, sums);
+        classes.set(keyOf(one.tenant, one.key), sums);
       }
+      ends.restore(kept.ends);
     },
   };
+}
+
+function keyOf(tenant: string, classKey: string): string {
+  return `${tenant}\u0000${classKey}`;
 }
 
 function rank({ classKey }: ClassReport): number {
@@ -178,15 +213,24 @@ interface BreakerSums {
   lostPicoUsd: PicoUsd;
 }
 
+interface CauseSums {
+  calls: number;
+  lostTokens: number;
+  lostPicoUsd: PicoUsd;
+}
+
 class ClassSums {
+  readonly tenant: string;
   readonly key: string;
   readonly #conversations = new Conversations();
   readonly #breakers = new Map<string, BreakerSums>();
+  readonly #causes = new Map<BustCause, CauseSums>();
   readonly #counts = Object.fromEntries(COUNT_NAMES.map((name) => [name, 0])) as Record<CountName, number>;
   #saved = NO_MONEY;
   #savedAgainstEnd = NO_MONEY;
 
-  constructor(key: string) {
+  constructor(tenant: string, key: string) {
+    this.tenant = tenant;
     this.key = key;
   }
 
@@ -211,7 +255,8 @@ class ClassSums {
       counts.predictedPrompt += whole;
       counts.missed += Math.abs(predictedRead - read);
     }
-    const endCost = this.#conversations.add(observation, whole, read);
+    this.#conversations.add(observation, read);
+    const endCost = endMarkedCost(whole, observation.endRead, observation);
     const paid = inputCost(usage, observation.rates);
     const uncached = uncachedCost(whole, observation.rates);
     if (paid === undefined || uncached === undefined) counts.unpriced += 1;
@@ -227,9 +272,17 @@ class ClassSums {
     const place = span.replace(/^messages\[\d+\](?:\.content\[\d+\])?/, (path) => path.replace(/\d+/g, ""));
     const isFull = !this.#breakers.has(breakerKey(cause, breaker, place)) && this.#breakers.size >= BREAKERS_MAX;
     const sums = isFull ? this.#sumsOf(OTHER, undefined, OTHER) : this.#sumsOf(cause, breaker, place);
-    sums.calls += 1;
-    sums.lostTokens += lostTokens;
-    sums.lostPicoUsd += lostPicoUsd ?? 0n;
+    for (const one of [sums, this.#ofCause(cause)]) {
+      one.calls += 1;
+      one.lostTokens += lostTokens;
+      one.lostPicoUsd += lostPicoUsd ?? 0n;
+    }
+  }
+
+  #ofCause(cause: BustCause): CauseSums {
+    const sums = this.#causes.get(cause) ?? { calls: 0, lostTokens: 0, lostPicoUsd: 0n };
+    this.#causes.set(cause, sums);
+    return sums;
   }
 
   #sumsOf(cause: BreakerSums["cause"], breaker: Breaker | undefined, span: string): BreakerSums {
@@ -248,6 +301,7 @@ class ClassSums {
     const wasted = this.#conversations.wasted(nowMs);
     const counts = this.#counts;
     return {
+      tenant: this.tenant,
       classKey: this.key,
       calls: counts.calls,
       unknownCalls: counts.unknown,
@@ -267,12 +321,14 @@ class ClassSums {
       predictionError: counts.predictedPrompt === 0 ? undefined : counts.missed / counts.predictedPrompt,
       diagnosedCalls: counts.diagnosed,
       disagreedCalls: counts.disagreed,
+      causes: [...this.#causes].map(([cause, sums]) => ({ cause, ...sums })),
       breakers: breakers.slice(0, BREAKERS_SHOWN).map((sums) => ({ ...sums })),
     };
   }
 
   snapshot(keptMax: number): ClassSnapshot {
     return {
+      tenant: this.tenant,
       key: this.key,
       counts: { ...this.#counts },
       saved: moneyText(this.#saved),
@@ -282,11 +338,16 @@ class ClassSums {
         breaker: sums.breaker ?? null,
         lostPicoUsd: moneyText(sums.lostPicoUsd),
       })),
+      causes: [...this.#causes].map(([cause, sums]) => ({
+        cause,
+        ...sums,
+        lostPicoUsd: moneyText(sums.lostPicoUsd),
+      })),
       conversations: this.#conversations.snapshot(keptMax),
     };
   }
 
-  restore({ counts, saved, savedAgainstEnd, breakers, conversations }: ClassSnapshot): void {
+  restore({ counts, saved, savedAgainstEnd, breakers, causes, conversations }: ClassSnapshot): void {
     Object.assign(this.#counts, counts);
     this.#saved = BigInt(saved);
     this.#savedAgainstEnd = BigInt(savedAgainstEnd);
@@ -295,6 +356,14 @@ class ClassSums {
         ...sums,
         lostPicoUsd: BigInt(sums.lostPicoUsd),
       });
+    // Kept from before causes were summed up on their own: as far as the breakers tell them.
+    for (const { cause, calls, lostTokens, lostPicoUsd } of causes.length > 0 ? causes : breakers) {
+      if (cause === OTHER) continue;
+      const sums = this.#ofCause(cause);
+      sums.calls += calls;
+      sums.lostTokens += lostTokens;
+      sums.lostPicoUsd += BigInt(lostPicoUsd);
+    }
     this.#conversations.restore(conversations);
   }
 }

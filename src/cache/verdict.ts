@@ -17,6 +17,8 @@ export interface Verdict {
 /** What is known of a call beside the provider's word. */
 export interface Known {
   readonly paths: readonly string[];
+  /** Whether an earlier prompt is known that it goes on from, or is another version of. */
+  readonly hasEarlier: boolean;
   readonly parting: Parting | undefined;
   readonly partingExcerpt: string | undefined;
   readonly isModelSame: boolean;
@@ -58,7 +60,7 @@ export function diagnosed({ changed, word }: Miss, known: Known): Diagnosed {
         return { cause: "client", span: path, offset, breaker, excerpt: known.partingExcerpt };
       }
       // The client's prompt is as it was: what the provider saw changed on its way through us.
-      const isOurs = parting === undefined && known.paths.length > 0;
+      const isOurs = known.hasEarlier && parting === undefined && known.paths.length > 0;
       return { ...NO_PIECE, cause: isOurs ? "gateway" : "client", span: changed };
     }
   }
