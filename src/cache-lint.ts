@@ -1,19 +1,25 @@
 /** `sluice cache-lint`: request bodies in, what keeps them from being cached out. Needs no gateway, no key and no network. */
 import { parseArgs } from "node:util";
-import { lintBodies, type LintedBody, type LintReport } from "./cache/lint.ts";
-import type { LintFinding } from "./cache/lint-findings.ts";
-import { BOUNDARY_LINE } from "./cache/modes.ts";
-import type { JsonValue } from "./chat.ts";
-import { dialects } from "./dialects/index.ts";
-import { dialectOf } from "./dialects/shape.ts";
+import { lintText } from "./cache/lint-text.ts";
+import { lintBodies, type LintedBody } from "./cache/lint.ts";
+import { BOUNDARY_LINE, type CachingMode } from "./cache/modes.ts";
+import type { DialectName, JsonObject, JsonValue } from "./chat.ts";
+import { RECORD_DEFAULTS, type ModelRecord, type ModelTable } from "./model.ts";
 import { createModelTable } from "./models.ts";
-import { nearest } from "./nearest.ts";
+import type { Provider } from "./provider.ts";
+import { dialectFor, fileName, parsedText, textOf, unreadable } from "./request-file.ts";
 
-export const CACHE_LINT_USAGE = `sluice cache-lint [--dialect <name>] [--json] <request.json|-> ...
+export const CACHE_LINT_USAGE = `sluice cache-lint [--config <file>] [--dialect <name>] [--json] <request.json|-> ...
 
-  What keeps these requests from being read from a provider's cache: text that changes by itself in the tools or the system text,
-  marks that a provider refuses or ignores, and, of several requests in the order in which they were sent, where they part. A file
-  holds one body or an array of them; \`-\` is standard input. Ends with 1 when something was found, with 2 when it could not look.
+  What keeps these requests from being read from a provider's cache: text that changes by itself in the tools or the system text
+  (in front of the boundary line, where there is one), marks and keys that are missing, refused or ignored, and, of several requests in
+  the order in which they were sent, where one parts from those before it. A file holds one body or an array of them; \`-\` is standard
+  input. Nothing is sent anywhere.
+
+  --config    the YAML file that says \`cache.mode\`, \`cache.boundaryLine\` and \`models\`; without it the defaults hold
+  --dialect   of bodies that could be of several dialects
+  --json      for programs: one report a request
+  ends with   0: no warning (notes are none); 1: a warning; 2: it could not look
 `;
 
 export interface CacheLintResult {
@@ -23,23 +29,46 @@ export interface CacheLintResult {
   readonly problem: string;
 }
 
-/**
- * @param given What follows `cache-lint` on the command line.
- * @param readText A file's text; of `-`, standard input's.
- */
-export function cacheLint(given: readonly string[], readText: (path: string) => string): CacheLintResult {
+/** What of a config decides how a request is placed at its boundary. */
+export interface CacheLintConfig {
+  readonly mode: CachingMode;
+  readonly boundaryLine: string;
+  /** Whether each tenant has cache keys of its own. */
+  readonly isIsolated: boolean;
+  readonly table: ModelTable;
+}
+
+export interface CacheLintParts {
+  /** A file's text; of `-`, standard input's. */
+  readonly readText: (path: string) => string;
+  /** The kinds of provider there are. */
+  readonly kinds: readonly Provider[];
+  /** Reads the file that `--config` names. @throws Error that says what is wrong with it. */
+  readonly readConfig: (path: string) => CacheLintConfig;
+}
+
+/** @param given What follows `cache-lint` on the command line. */
+export function cacheLint(given: readonly string[], parts: CacheLintParts): CacheLintResult {
   try {
     const { values, positionals } = parseArgs({
       args: [...given],
-      options: { dialect: { type: "string" }, json: { type: "boolean" }, help: { type: "boolean", short: "h" } },
+      options: {
+        config: { type: "string" },
+        dialect: { type: "string" },
+        json: { type: "boolean" },
+        help: { type: "boolean", short: "h" },
+      },
       allowPositionals: true,
     });
     if (values.help === true) return { exitCode: 0, output: CACHE_LINT_USAGE, problem: "" };
     if (positionals.length === 0) return failed(`name a file, or - for standard input\n\n${CACHE_LINT_USAGE}`);
-    const reports = lintBodies(positionals.flatMap((path) => bodiesIn(path, readText, values.dialect)));
+    if (positionals.filter((path) => path === "-").length > 1) return failed("- is standard input, which is read once");
+    const config = values.config === undefined ? defaults() : parts.readConfig(values.config);
+    const bodies = positionals.flatMap((path) => bodiesIn(path, parts, config, values.dialect));
+    const reports = lintBodies(bodies);
     const isFound = reports.some(({ findings }) => findings.some(({ level }) => level === "warning"));
     const output =
-      values.json === true ? `${JSON.stringify(reports, undefined, 2)}\n` : reports.map(reportText).join("\n");
+      values.json === true ? `${JSON.stringify(reports, undefined, 2)}\n` : reports.map(lintText).join("\n");
     return { exitCode: isFound ? 1 : 0, output, problem: "" };
   } catch (error) {
     return failed(error instanceof Error ? error.message : String(error));
@@ -50,97 +79,68 @@ function failed(problem: string): CacheLintResult {
   return { exitCode: 2, output: "", problem: `sluice cache-lint: ${problem.trimEnd()}\n` };
 }
 
+function defaults(): CacheLintConfig {
+  return { mode: "respect", boundaryLine: BOUNDARY_LINE, isIsolated: false, table: createModelTable() };
+}
+
 function bodiesIn(
   path: string,
-  readText: (path: string) => string,
-  dialect: string | undefined,
+  { readText, kinds }: CacheLintParts,
+  config: CacheLintConfig,
+  said: string | undefined,
 ): readonly LintedBody[] {
-  const file = path === "-" ? "standard input" : path;
-  let value: JsonValue;
+  const file = fileName(path);
+  const value = parsedText(file, textOf(path, readText));
+  const linted = (name: string, body: JsonValue) => lintedBody(name, body, kinds, config, said);
+  if (!isList(value)) return [linted(file, value)];
+  if (value.length === 0) throw new Error(`${file}: an empty array, with no request in it`);
+  return value.map((body, at) => linted(`${file}#${at + 1}`, body));
+}
+
+function lintedBody(
+  name: string,
+  body: JsonValue,
+  kinds: readonly Provider[],
+  { table, ...placing }: CacheLintConfig,
+  said: string | undefined,
+): LintedBody {
+  if (typeof body !== "object" || body === null || isList(body)) {
+    throw new Error(`${name}: no request body; a JSON object is expected`);
+  }
+  const request = readingOf(name, body, said);
+  const record = recordOf(request.model, table, kinds);
+  const kind = kinds.find((one) => one.kind === record?.provider);
+  const spoken: readonly DialectName[] | undefined = kind?.dialects(request.model, record);
+  const isTranslated = spoken === undefined ? undefined : !spoken.includes(request.dialect);
+  return { name, body, request, record, isTranslated, ...placing };
+}
+
+function readingOf(name: string, body: JsonObject, said: string | undefined): LintedBody["request"] {
+  const dialect = dialectFor(name, body, said);
+  let request;
   try {
-    value = JSON.parse(readText(path)) as JsonValue;
+    request = dialect.readRequest(body);
   } catch (error) {
-    throw new Error(`${file}: ${error instanceof SyntaxError ? `no JSON (${error.message})` : reasonOf(error)}`, {
-      cause: error,
-    });
+    throw unreadable(name, error, dialect, said);
   }
-  if (!isList(value)) return [lintedBody(file, value, dialect)];
-  return value.map((body, at) => lintedBody(`${file}#${at + 1}`, body, dialect));
+  if (request.messages.length === 0 && request.tools.length === 0) {
+    throw new Error(`${name}: no prompt: there is no message, no system text and no tool in it`);
+  }
+  return request;
 }
 
-function reasonOf(error: unknown): string {
-  return `cannot be read (${(error as NodeJS.ErrnoException).code ?? "error"})`;
-}
-
-function lintedBody(name: string, body: JsonValue, said: string | undefined): LintedBody {
-  if (typeof body !== "object" || body === null || isList(body)) throw new Error(`${name}: no request body`);
-  const dialectName = said ?? dialectOf(body);
-  const dialect = dialects.find((known) => known.name === dialectName);
-  const names = dialects.map((known) => known.name);
-  if (dialect === undefined) {
-    if (said !== undefined)
-      throw new Error(`there is no dialect ${said}; did you mean ${nearest(said, names, 1)[0] ?? names.join(", ")}?`);
-    throw new Error(`${name}: of no dialect that is known by its form; say which by --dialect (${names.join(", ")})`);
-  }
-  const request = readingOf(name, () => dialect.readRequest(body));
-  const record = createModelTable().find(request.model);
-  return {
-    name,
-    body,
-    request,
-    cache: record?.cache,
-    tokenRatio: record?.tokenRatio ?? 1,
-    boundaryLine: BOUNDARY_LINE,
-  };
+/** By its name, as a client may say it: `model`, or `provider/model`. */
+function recordOf(model: string, table: ModelTable, kinds: readonly Provider[]): ModelRecord | undefined {
+  const known = table.find(model);
+  const slash = model.indexOf("/");
+  if (known !== undefined || slash === -1) return known;
+  const bare = model.slice(slash + 1);
+  const kind = kinds.find((one) => one.kind === model.slice(0, slash));
+  const record = table.find(bare);
+  if (record !== undefined || kind?.modelDefaults === undefined) return record;
+  return { ...RECORD_DEFAULTS, ...kind.modelDefaults, id: bare, provider: kind.kind };
 }
 
 function isList(value: JsonValue): value is readonly JsonValue[] {
   return Array.isArray(value);
-}
-
-function readingOf(name: string, read: () => LintedBody["request"]): LintedBody["request"] {
-  try {
-    return read();
-  } catch (error) {
-    throw new Error(`${name}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
-  }
-}
-
-function reportText(report: LintReport): string {
-  const { name, dialect, model, promptTokens, staticTokens, prefixes, follows, findings } = report;
-  const shown = prefixes.filter(({ isStatic, isMarked }) => isStatic || isMarked);
-  return [
-    `${name}: ${dialect}, ${model}: about ${promptTokens} tokens, ${staticTokens} of them static`,
-    ...shown.slice(0, PREFIXES_SHOWN).map(prefixText),
-    ...(follows === undefined ? [] : [`  ${followsText(follows)}`]),
-    ...findings.flatMap(findingLines),
-    ...(findings.length === 0 ? ["  nothing was found"] : []),
-    "",
-  ].join("\n");
-}
-
-const PREFIXES_SHOWN = 12;
-
-function prefixText({ path, tokens, isStatic, isMarked }: LintReport["prefixes"][number]): string {
-  return `  ${String(tokens).padStart(8)}  ${path}${isStatic ? "  static" : ""}${isMarked ? "  marked" : ""}`;
-}
-
-function followsText(follows: NonNullable<LintReport["follows"]>): string {
-  switch (follows.how) {
-    case "goes-on":
-      return `goes on from the one before: all of its ${follows.sharedTokens} tokens can be read`;
-    case "another-conversation":
-      return "has too little in common with the one before to be compared";
-    case "parts":
-      return `parts from the one before: ${follows.sharedTokens} tokens can be read, ${follows.lostTokens} are lost`;
-  }
-}
-
-function findingLines({ level, rule, path, offset, excerpt, says, advice }: LintFinding): readonly string[] {
-  const place = offset === undefined ? path : `${path}, character ${offset}`;
-  return [
-    `  ${level} ${rule}${place === "" ? "" : ` at ${place}`}: ${says}`,
-    ...(excerpt === undefined || excerpt === "" ? [] : [`    ${JSON.stringify(excerpt)}`]),
-    `    → ${advice}`,
-  ];
 }

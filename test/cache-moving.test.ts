@@ -13,11 +13,11 @@ import {
 import { readPrefixes } from "../src/cache/prefixes.ts";
 import { openingText } from "../src/cache/opening.ts";
 import type { ChatRequest, JsonObject, JsonValue, Message, Part } from "../src/chat.ts";
-import { cacheLint } from "../src/cache-lint.ts";
 import { dialects } from "../src/dialects/index.ts";
 import type { Dialect } from "../src/dialects/dialect.ts";
 import { receive } from "../src/exchange.ts";
 import { movedCall } from "../src/moved.ts";
+import { lintRun } from "./lint-given.ts";
 
 const LIMITS = { bodyBytesMax: 1_000_000, jsonDepthMax: 100 };
 const LINE = "<!-- sluice:dynamic -->";
@@ -91,7 +91,7 @@ test("`sluice cache-lint` names the rule that would take what it found, and none
   const clock = { model: "gpt-6-luna", messages: systemAndUser("Be brief.\nCurrent time: 10:15:00\nBe kind.") };
   const spoken = { model: "gpt-6-luna", messages: systemAndUser("You are kind. Current time: 10:15:00") };
   const later = { model: "gpt-6-luna", messages: systemAndUser("Be brief.\nCurrent time: 10:16:00\nBe kind.") };
-  const said = (...bodies: readonly JsonObject[]) => cacheLint(["a.json"], () => JSON.stringify(bodies)).output;
+  const said = (...bodies: readonly JsonObject[]) => lintRun(bodies).output;
   expect(said(clock)).toContain("cache: { move: { <class>: { rules: [timestamps] } } }");
   expect(said(spoken)).toContain("warning timestamp");
   expect(said(spoken)).not.toContain("move: {");

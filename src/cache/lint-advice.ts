@@ -2,14 +2,7 @@
 import { moveRuleAt } from "./moving.ts";
 import type { Span } from "./spans.ts";
 
-const MOVE =
-  "move it behind what does not change: to the end of the system text (behind a line of its own, see the README), or into the last message";
-
 const ADVICE: Readonly<Record<string, string>> = {
-  timestamp: MOVE,
-  uuid: MOVE,
-  nonce: MOVE,
-  counter: MOVE,
   "billing-line": "nothing: Sluice leaves it out of prefixes, and does not send it to other providers",
   "tools-reordered": "list the tools in one order, sorted by name if they come from a set",
   "tools-changed": "offer the same tools in every request of a conversation; say which may be called by `tool_choice`",
@@ -22,26 +15,41 @@ const ADVICE: Readonly<Record<string, string>> = {
   "message-removed": "keep what was sent; if it must become shorter, do it seldom and for much at once",
   compaction: "a summary breaks the prefix once: make it seldom, and keep tools and system text as they are",
   model: "stay with one model for a conversation: each has a cache of its own",
-  "cache-key": "send one key for all requests of a conversation",
-  "marks-too-many": "leave out the first ones: the later ones cover what they cover",
-  "mark-below-minimum": "set it further behind, or leave it out: shorter prefixes are not cached",
-  "mark-order": "set the marks that live longer before those that live shorter",
-  "mark-place": "set it on the block before: thinking and empty text cannot bear one",
-  "mark-ttl": "say one of the lifetimes that the model has",
-  unmarked: "set a mark at the end of what does not change, or send it through Sluice, which does",
+  "cache-key": "send one key for all requests of a conversation, and for its forks",
+  setting: "keep it as it is for as long as a conversation lasts",
+  lookback: "set a mark in between as well, on what was the last block of the request before",
 };
 
-export function adviceFor(rule: string | undefined): string {
-  return (
-    (rule === undefined ? undefined : ADVICE[rule]) ?? "send again what was sent before as it was, and append to it"
-  );
-}
+const MOVE = "move it behind what does not change: to the end of the system text";
 
-/** Where it stands in the system text that a prompt begins with, Sluice may be told to move it. */
-export function systemAdvice(rule: string | undefined, { text }: Pick<Span, "text">, offset: number): string {
-  const move = moveRuleAt(text, offset);
-  const advice = adviceFor(rule);
-  return move === undefined
-    ? advice
-    : `${advice}; or let Sluice do so: \`cache: { move: { <class>: { rules: [${move}] } } }\``;
+/** Of what stands behind the boundary line already. */
+export const MOVE_BEHIND_ALL =
+  "nothing, where each prompt has one turn; in conversations that go on put it into the last message, which costs no history";
+
+const BY_ITSELF: ReadonlySet<string> = new Set(["timestamp", "uuid", "nonce", "counter"]);
+
+/**
+ * @param rule What was found; `undefined`: a change of no kind that is known.
+ * @param span Where, and at which of its characters: of the system text that a prompt begins with, Sluice may be told to move it.
+ */
+export function lintAdvice(
+  rule: string | undefined,
+  boundaryLine: string,
+  span?: Pick<Span, "kind" | "text">,
+  offset: number = 0,
+): string {
+  const known = rule === undefined ? undefined : ADVICE[rule];
+  if (known !== undefined) return known;
+  const isSystem = span?.kind === "system";
+  if (rule !== undefined && BY_ITSELF.has(rule)) {
+    if (!isSystem) return "leave it out, or put it into the last message, behind what does not change";
+    const behind = boundaryLine === "" ? "" : `, behind a line \`${boundaryLine}\``;
+    const move = moveRuleAt(span.text, offset);
+    const rules =
+      move === undefined ? "" : `; or let Sluice do so: \`cache: { move: { <class>: { rules: [${move}] } } }\``;
+    return `${MOVE}${behind}, or into the last message${rules}`;
+  }
+  return isSystem
+    ? "send the system text as it was sent before; what differs from prompt to prompt belongs to its end, or into the last message"
+    : "send again what was sent before as it was, and append to it";
 }

@@ -1,16 +1,19 @@
 /**
- * What keeps prompts from being cached, told from request bodies alone: text that changes by itself, marks that a provider refuses or
- * ignores, and where consecutive requests part.
+ * What keeps prompts from being cached, told from request bodies alone: text that changes by itself, marks and keys that are missing or
+ * do nothing, and where a request parts from those before it.
  */
 import type { ChatRequest, JsonObject } from "../chat.ts";
-import type { CacheContract } from "../model.ts";
+import type { ModelRecord } from "../model.ts";
 import { digestSpans } from "./digests.ts";
-import { changingFindings, markFindings, type LintFinding } from "./lint-findings.ts";
-import { areVersions, excerptAt, partingOf } from "./parting.ts";
+import { cachingFindings } from "./lint-caching.ts";
+import { changingFindings, type LintFinding } from "./lint-findings.ts";
+import { followed, type Follows, type LintedPrompt } from "./lint-follows.ts";
+import { areForeign, marksIn } from "./lint-marks.ts";
+import { modelTokens } from "./lint-reads.ts";
+import { sendsKey, setsMarks, type Handling } from "./lint-sluice.ts";
+import type { CachingMode } from "./modes.ts";
 import { readPrefixes, type Prefixes } from "./prefixes.ts";
-import { tokensBefore } from "./span-places.ts";
 import { isToolSpan, spansOf, type Span } from "./spans.ts";
-import { adviceFor, systemAdvice } from "./lint-advice.ts";
 
 export interface LintedBody {
   /** What people call it: a file's name. */
@@ -18,11 +21,15 @@ export interface LintedBody {
   readonly body: JsonObject;
   /** The body's reading. */
   readonly request: ChatRequest;
-  /** How the model's cache is spoken to; `undefined`: the model is not known. */
-  readonly cache: CacheContract | undefined;
-  /** The model's tokens per estimated token. */
-  readonly tokenRatio: number;
-  /** A line that ends what is static. */
+  /** `undefined`: the model is not known. */
+  readonly record: ModelRecord | undefined;
+  /** Whether Sluice speaks to the model in another dialect; `undefined`: it is not known who serves it. */
+  readonly isTranslated: boolean | undefined;
+  /** As configured. */
+  readonly mode: CachingMode;
+  /** Whether each tenant has cache keys of its own, as several share an account. */
+  readonly isIsolated: boolean;
+  /** A line that ends what is static; empty: there is none. */
   readonly boundaryLine: string;
 }
 
@@ -30,9 +37,11 @@ export interface LintReport {
   readonly name: string;
   readonly dialect: string;
   readonly model: string;
+  /** How the model's cache works, by its record; `undefined`: nothing is known of it. */
+  readonly cache: ModelRecord["cache"] | undefined;
   /** Of the whole prompt, estimated in the model's tokens. */
   readonly promptTokens: number;
-  /** Of the tools and the system text that it begins with. */
+  /** Up to the boundary line, or else of the tools and the system text that it begins with. */
   readonly staticTokens: number;
   /** Where prefixes end, shallow to deep. */
   readonly prefixes: readonly LintPrefix[];
@@ -48,147 +57,123 @@ export interface LintPrefix {
   readonly isMarked: boolean;
 }
 
-/** How it stands to the request before it. */
-export type Follows =
-  | { readonly how: "goes-on"; readonly sharedTokens: number }
-  /** They have too little in common to be versions of one. */
-  | { readonly how: "another-conversation" }
-  | { readonly how: "parts"; readonly sharedTokens: number; readonly lostTokens: number };
-
-/** @example lintBodies([{ name: "request.json", body, request, cache, tokenRatio: 1, boundaryLine: "" }]) */
+/**
+ * @param bodies In the order in which they were sent.
+ * @example lintBodies([{ name: "request.json", body, request, record, isTranslated: false, mode: "respect", isIsolated: false, boundaryLine: "" }])
+ */
 export function lintBodies(bodies: readonly LintedBody[]): readonly LintReport[] {
-  const read = bodies.map(readBody);
-  return read.map((one, at) => report(one, read[at - 1]));
+  const prompts = bodies.map(readBody);
+  const said = new Set<string>();
+  return prompts.map((one, at) => report(one, prompts.slice(0, at), said));
 }
 
-interface Read extends LintedBody {
-  readonly prefixes: Prefixes;
-  readonly spans: readonly Span[];
+interface Prompt extends LintedPrompt {
+  readonly handling: Handling;
 }
 
-function readBody(linted: LintedBody): Read {
-  const { body, request, boundaryLine } = linted;
-  const prefixes = readPrefixes(request, "", boundaryLine);
-  return { ...linted, prefixes, spans: spansOf(request, hasSystemApart(body)) };
+function readBody(linted: LintedBody): Prompt {
+  const { name, body, request, record, isTranslated, mode, isIsolated, boundaryLine } = linted;
+  const read = readPrefixes(request, "", boundaryLine);
+  const handling = { mode, isTranslated, isIsolated, isAskedFor: read.saidPlace !== -1 };
+  // What no provider reads marks nothing.
+  const prefixes = areForeign(marksIn(body), record?.cache, handling) ? { ...read, marks: [] } : read;
+  const spans = spansOf(request, body["system"] !== undefined || body["instructions"] !== undefined);
+  return {
+    name,
+    body,
+    request,
+    record,
+    boundaryLine,
+    handling,
+    prefixes,
+    spans,
+    digests: digestSpans(spans),
+    staticSpans: staticSpans(spans, request, prefixes),
+    isMarkedByUs: record?.cache.kind === "marks" && setsMarks(handling, request) === true,
+    isKeyedByUs: record !== undefined && sendsKey(handling, record.cache) === true,
+  };
 }
 
-function hasSystemApart(body: JsonObject): boolean {
-  return body["system"] !== undefined || body["instructions"] !== undefined;
+/** The tools and the system text that the prompt begins with, as far as the client's boundary line where there is one. */
+function staticSpans(
+  spans: readonly Span[],
+  { messages }: ChatRequest,
+  { spots, saidPlace }: Prefixes,
+): readonly Span[] {
+  const first = messages.findIndex(({ role }) => role !== "system");
+  const opening = first === -1 ? messages.length : first;
+  const said = spots[saidPlace];
+  return spans.flatMap((span): readonly Span[] => {
+    const { path, kind, at, part, head, isVolatile, mark, text } = span;
+    if (isToolSpan(kind)) return [span];
+    if (at >= opening) return [];
+    if (said?.kind !== "text" || at < said.message || (at === said.message && part < said.part)) return [span];
+    if (at > said.message || part > said.part) return [];
+    return [{ path, kind, at, part, head, isVolatile, mark, text: text.slice(0, said.end) }];
+  });
 }
 
-function report(one: Read, before: Read | undefined): LintReport {
-  const { name, request, prefixes, spans, tokenRatio } = one;
-  const scaled = (tokens: number | undefined) => Math.ceil((tokens ?? 0) * tokenRatio);
-  const compared = before === undefined ? undefined : compare(before, one);
+/** @param said What was said of a text already: of one that comes with every turn, once is enough. */
+function report(one: Prompt, earlier: readonly Prompt[], said: Set<string>): LintReport {
+  const { name, request, record, prefixes, handling } = one;
+  const { staticPlace, saidPlace, tokens } = prefixes;
+  const staticTokens = modelTokens(one, (saidPlace === -1 ? staticPlace : saidPlace) + 1);
+  const how = followed(earlier, one);
   return {
     name,
     dialect: request.dialect,
     model: request.model,
-    promptTokens: scaled(prefixes.promptTokens),
-    staticTokens: prefixes.staticPlace === -1 ? 0 : scaled(prefixes.tokens[prefixes.staticPlace]),
-    prefixes: prefixList(prefixes, spans, scaled),
+    cache: record?.cache,
+    promptTokens: modelTokens(one, tokens.length + 1),
+    staticTokens,
+    prefixes: prefixList(one),
     findings: [
-      ...changingFindings(staticSpans(spans, request)),
-      ...markFindings(one, scaled),
-      ...(compared === undefined ? [] : compared.findings),
+      ...changingFindings(unsaid(one.staticSpans, said), one.boundaryLine),
+      ...cachingFindings(one, handling, staticTokens).filter((found) => isUnsaid(found, one, said)),
+      ...(how === undefined ? [] : how.findings),
     ],
-    follows: compared?.follows,
+    follows: how?.follows,
   };
 }
 
-function staticSpans(spans: readonly Span[], { messages }: ChatRequest): readonly Span[] {
-  const first = messages.findIndex(({ role }) => role !== "system");
-  const opening = first === -1 ? messages.length : first;
-  return spans.filter(({ kind, at }) => isToolSpan(kind) || at < opening);
+function unsaid(spans: readonly Span[], said: Set<string>): readonly Span[] {
+  return spans.filter(({ path, text }) => {
+    const named = `${path}\n${text}`;
+    if (said.has(named)) return false;
+    said.add(named);
+    return true;
+  });
 }
 
-/** At the end of each piece; those inside a text are many and say little. */
-function prefixList(
-  { spots, tokens, staticPlace, marks }: Prefixes,
-  spans: readonly Span[],
-  scaled: (tokens: number | undefined) => number,
-): readonly LintPrefix[] {
+/** What one request of an application lacks, the others lack as well. */
+function isUnsaid({ rule, level, says }: LintFinding, { request }: Prompt, said: Set<string>): boolean {
+  if (!LACKING.has(rule)) return true;
+  const named = JSON.stringify([rule, level, says, request.model, request.dialect]);
+  const isNew = !said.has(named);
+  said.add(named);
+  return isNew;
+}
+
+const LACKING: ReadonlySet<string> = new Set(["unmarked", "cache-key-missing"]);
+
+/** At the end of each piece and at the boundary line; other places inside a text are many and say little. */
+function prefixList(prompt: Prompt): readonly LintPrefix[] {
+  const { spots, staticPlace, saidPlace, marks } = prompt.prefixes;
   const paths = new Map(
-    spans.flatMap(({ kind, at, part, path }) => (isToolSpan(kind) ? [] : [[`${at}.${part}`, path] as const])),
+    prompt.spans.flatMap(({ kind, at, part, path }) => (isToolSpan(kind) ? [] : [[`${at}.${part}`, path] as const])),
   );
   const marked = new Set(marks.map(({ place }) => place));
+  const lastStatic = saidPlace === -1 ? staticPlace : saidPlace;
   return spots.flatMap((spot, place): readonly LintPrefix[] => {
-    if (spot.kind === "text") return [];
+    if (spot.kind === "text" && place !== saidPlace) return [];
+    const path = spot.kind === "tools" ? "tools" : (paths.get(`${spot.message}.${spot.part}`) ?? "messages");
     return [
       {
-        path: spot.kind === "tools" ? "tools" : (paths.get(`${spot.message}.${spot.part}`) ?? "messages"),
-        tokens: scaled(tokens[place]),
-        isStatic: place <= staticPlace,
+        path: place === saidPlace ? `${path}, the boundary line` : path,
+        tokens: modelTokens(prompt, place + 1),
+        isStatic: place <= lastStatic,
         isMarked: marked.has(place),
       },
     ];
   });
-}
-
-interface Compared {
-  readonly follows: Follows;
-  readonly findings: readonly LintFinding[];
-}
-
-function compare(before: Read, now: Read): Compared {
-  const old = digestSpans(before.spans);
-  const digests = digestSpans(now.spans);
-  if (!areVersions(old, digests)) return { follows: { how: "another-conversation" }, findings: [] };
-  const settings = settingFindings(before, now);
-  const scaled = (tokens: number) => Math.ceil(tokens * now.tokenRatio);
-  const shorter = Math.min(before.prefixes.promptTokens, now.prefixes.promptTokens);
-  const parting = partingOf(old, digests, now.spans, before.spans);
-  if (parting === undefined) {
-    const sharedTokens = scaled(shorter);
-    return settings.length === 0
-      ? { follows: { how: "goes-on", sharedTokens }, findings: [] }
-      : { follows: { how: "parts", sharedTokens: 0, lostTokens: sharedTokens }, findings: settings };
-  }
-  const shared = Math.min(
-    shorter,
-    tokensBefore(now.spans, digests, now.prefixes)[parting.index] ?? now.prefixes.promptTokens,
-  );
-  const lostTokens = scaled(shorter - shared);
-  const span = now.spans[parting.index];
-  return {
-    follows: { how: "parts", sharedTokens: settings.length > 0 ? 0 : scaled(shared), lostTokens },
-    findings: [
-      ...settings,
-      {
-        level: "warning",
-        rule: parting.breaker ?? "changed",
-        path: parting.path,
-        offset: parting.offset,
-        excerpt: span === undefined ? undefined : excerptAt(span, Math.max(0, parting.offset - EXCERPT_LEAD)),
-        says: `parts here from ${before.name}, by the client's change: about ${lostTokens} tokens are paid again`,
-        advice:
-          span !== undefined && staticSpans([span], now.request).length > 0 && span.kind === "system"
-            ? systemAdvice(parting.breaker, span, parting.offset)
-            : adviceFor(parting.breaker),
-      },
-    ],
-  };
-}
-
-/** What stands before the change says what it is. */
-const EXCERPT_LEAD = 24;
-
-/** What is no text of the prompt and is part of its prefix all the same. */
-function settingFindings(before: Read, now: Read): readonly LintFinding[] {
-  const found: LintFinding[] = [];
-  const changed = (rule: string, path: string, isChanged: boolean): void => {
-    if (!isChanged) return;
-    found.push({
-      level: "warning",
-      rule,
-      path,
-      offset: undefined,
-      excerpt: undefined,
-      says: `is another than in ${before.name}: nothing of its cache is found`,
-      advice: adviceFor(rule),
-    });
-  };
-  changed("model", "model", before.request.model !== now.request.model);
-  changed("cache-key", "prompt_cache_key", before.request.promptCacheKey !== now.request.promptCacheKey);
-  return found;
 }

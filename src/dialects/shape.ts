@@ -11,9 +11,9 @@ export function dialectOf(body: JsonObject): DialectName | undefined {
 const SHAPES: readonly (readonly [DialectName, (body: JsonObject) => boolean])[] = [
   ["openai-responses", (body) => body["input"] !== undefined && body["messages"] === undefined],
   ["ollama-generate", (body) => typeof body["prompt"] === "string" && !hasMessages(body)],
-  [ANTHROPIC, (body) => hasMessages(body) && isAnthropic(body)],
   ["ollama-chat", (body) => hasMessages(body) && ["options", "keep_alive", "think"].some((field) => field in body)],
   ["mistral-chat", (body) => hasMessages(body) && ["random_seed", "safe_prompt"].some((field) => field in body)],
+  [ANTHROPIC, (body) => hasMessages(body) && isAnthropic(body)],
   ["openai-chat", hasMessages],
 ];
 
@@ -30,6 +30,10 @@ const ANTHROPIC_BLOCKS: ReadonlySet<JsonValue | undefined> = new Set([
 ]);
 
 function isAnthropic(body: JsonObject): boolean {
+  // Whatever else of its words a body has (marks, thinking and a model are said elsewhere, too): there the system text has a place of
+  // its own, and a choice of tools is an object.
+  const first = objects(body["messages"])[0]?.["role"];
+  if (first === "system" || first === "developer" || typeof body["tool_choice"] === "string") return false;
   return (
     ANTHROPIC_FIELDS.some((field) => field in body) ||
     objects(body["tools"]).some((tool) => "input_schema" in tool) ||
