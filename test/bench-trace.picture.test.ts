@@ -48,6 +48,6 @@ test("goals without the traces are an error that names the file", () => {
   const run = spawnSync(process.execPath, [main, "trace", "--goals", join(import.meta.dirname, "nowhere")], {
     encoding: "utf8",
   });
-  expect(run.status).toBe(1);
+  expect(run.status).toBe(2);
   expect(run.stderr).toContain("kvt-iso-dev.jsonl.gz");
 });

@@ -41,13 +41,18 @@ export interface Keys {
 /** Made for one replay. */
 export type MakeKeys = () => Keys;
 
-export const keyPolicies: readonly MakeKeys[] = [
-  () => ({ name: "no key", key: () => undefined }),
-  () => ({ name: "key = conversation", key: conversationOf }),
-  () => ({ name: "key = session", key: (request) => request.session ?? "" }),
-  () => ({ name: "key = tenant", key: () => "" }),
-  gatewayKeys,
-];
+/** There are no marks to place, and nothing to know beforehand but which machine: policies of marks mean nothing here. */
+export function keyPolicies({ requests }: Trace): readonly MakeKeys[] {
+  const hasSessions = requests.some(({ session }) => session !== undefined);
+  const bySession: MakeKeys = () => ({ name: "key = session", key: (request) => request.session ?? "" });
+  return [
+    () => ({ name: "no key", key: () => undefined }),
+    () => ({ name: "key = conversation", key: conversationOf }),
+    ...(hasSessions ? [bySession] : []),
+    () => ({ name: "key = tenant", key: () => "" }),
+    gatewayKeys,
+  ];
+}
 
 export interface AutomaticOutcome {
   readonly cost: number;
@@ -70,6 +75,12 @@ export function replayKeys(trace: Trace, rules: AutomaticRules, make: MakeKeys):
     return home.of(request, key);
   });
   return { ...outcome, microsecondsPerDecision: timings.microseconds };
+}
+
+/** As if the provider had no cache. */
+export function uncached({ requests }: Trace): AutomaticOutcome {
+  const promptTokens = requests.reduce((sum, request) => sum + request.promptTokens, 0);
+  return { cost: promptTokens, promptTokens, readTokens: 0, microsecondsPerDecision: 0 };
 }
 
 /** What no key can beat: all requests on one machine. */

@@ -13,7 +13,7 @@ export function readDecisions(file: string, trace: Trace, rules: MarkRules): rea
   const sendings: Sending[] = [];
   const requests = byIndex(trace);
   const seen = new Set<number>();
-  for (const [number, text] of readFileSync(file, "utf8").split("\n").entries()) {
+  for (const [number, text] of textOf(file).split("\n").entries()) {
     if (text === "") continue;
     const wrong = (field: string, right: string) =>
       new TraceError(`${file}, line ${number + 1}: "${field}" must be ${right}`);
@@ -28,6 +28,14 @@ export function readDecisions(file: string, trace: Trace, rules: MarkRules): rea
     );
   }
   return sendings;
+}
+
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    throw new TraceError(`${file}: ${(error as Error).message}`);
+  }
 }
 
 function readDecision(
@@ -45,7 +53,8 @@ function readDecision(
   const { i, marks, held_s: heldSeconds } = value;
   const request = typeof i === "number" ? requests.get(i) : undefined;
   if (request === undefined) throw wrong("i", `the index of a request, below ${requests.size}`);
-  if (typeof heldSeconds !== "number" || !(heldSeconds >= 0)) throw wrong("held_s", "a number of at least 0");
+  if (typeof heldSeconds !== "number" || !(heldSeconds >= 0 && heldSeconds < Number.POSITIVE_INFINITY))
+    throw wrong("held_s", "a number of at least 0");
   if (!Array.isArray(marks) || marks.length > rules.marksMax)
     throw wrong("marks", `a list of at most ${rules.marksMax}`);
   const order = rules.classes.map(({ ttl }) => ttl);

@@ -1,5 +1,13 @@
 /** The production planner in a replay: told of a trace's requests as it is told of calls, and of each answer when it would come. */
-import { createPlanner, type LastKind, type Plan, type PlannedPrompt, type Planner } from "../../src/cache/planner.ts";
+import { Patience, type WaitEnd } from "../../src/cache/fork-join.ts";
+import {
+  createPlanner,
+  type Hold,
+  type LastKind,
+  type Plan,
+  type PlannedPrompt,
+  type Planner,
+} from "../../src/cache/planner.ts";
 import type { CacheRules } from "../../src/cache/rules.ts";
 import { KnownBorders } from "./known-borders.ts";
 import type { Bill, MarkCache } from "./mark-cache.ts";
@@ -38,6 +46,8 @@ class Learned implements MarkPolicy {
   /** Requests whose answer has not begun, in the order in which they will. */
   readonly #answers: Answer[] = [];
   readonly #readySeconds = new Map<number, number>();
+  /** By request: what those have waited that have not left. */
+  readonly #waits = new Map<number, Waits>();
   /** Time in the planner; what a trace has to be turned into for it is not its time. */
   decidingMs = 0;
 
@@ -55,15 +65,18 @@ class Learned implements MarkPolicy {
 
   decide(request: TraceRequest, atSeconds: number, mayHold: boolean): Decision {
     this.#answer(atSeconds);
+    const waits = this.#waits.get(request.index) ?? { patience: new Patience() };
+    this.#endWait(waits, atSeconds);
     const { tree } = this.#cache;
     const prompt = plannedPrompt(request, tree, tree.path(request.index, this.#path));
     const begun = performance.now();
     const plan = this.#planner.plan(prompt, this.#rules, TARGET, atSeconds * 1000);
     this.decidingMs += performance.now() - begun;
-    if (this.#mayHold && mayHold && plan.hold !== undefined) {
-      const readySeconds = this.#readySeconds.get(plan.hold.leader);
-      if (readySeconds !== undefined && readySeconds > atSeconds) return { holdUntilSeconds: readySeconds };
+    if (this.#mayHold && mayHold && waits.patience.isDue(plan.hold)) {
+      this.#waits.set(request.index, waits);
+      return { holdUntilSeconds: this.#beginWait(waits, plan, plan.hold, atSeconds) };
     }
+    this.#waits.delete(request.index);
     this.#plan = plan;
     const known = new Set([...this.#borders.of(request), tree.nodeAt(request.index, request.staticBlocks)]);
     return plan.marks.map(({ place, ttlSeconds }) => {
@@ -92,6 +105,26 @@ class Learned implements MarkPolicy {
     this.#readySeconds.set(plan.id, readySeconds);
   }
 
+  /** @returns when its leader, or another one that it waited for before, can be read, or else when its time is over. */
+  #beginWait(waits: Waits, plan: Plan, hold: Hold, atSeconds: number): number {
+    const waitMs = waits.patience.begin(hold, atSeconds * 1000);
+    const readySeconds = Math.min(
+      ...[...waits.patience.leaders].map((leader) => this.#readySeconds.get(leader) ?? Number.POSITIVE_INFINITY),
+    );
+    const overSeconds = atSeconds + waitMs / 1000;
+    const end = readySeconds <= overSeconds ? "readable" : "over";
+    waits.current = { plan, hold, sinceSeconds: atSeconds, end };
+    return Math.min(readySeconds, overSeconds);
+  }
+
+  #endWait(waits: Waits, atSeconds: number): void {
+    const { current } = waits;
+    if (current === undefined) return;
+    delete waits.current;
+    const { plan, hold, sinceSeconds, end } = current;
+    if (waits.patience.end(hold, end, (atSeconds - sinceSeconds) * 1000)) this.#planner.giveUp(plan);
+  }
+
   /** Whatever began to be answered until now. */
   #answer(nowSeconds: number): void {
     let arrived = 0;
@@ -114,6 +147,17 @@ interface Answer {
   readonly plan: Plan;
   readonly bill: Bill;
   readonly readySeconds: number;
+}
+
+/** A request's waits, and the one that it is in. */
+interface Waits {
+  readonly patience: Patience;
+  current?: {
+    readonly plan: Plan;
+    readonly hold: Hold;
+    readonly sinceSeconds: number;
+    readonly end: WaitEnd;
+  };
 }
 
 function plannersRules(rules: MarkRules): CacheRules {

@@ -5,7 +5,7 @@
  * length. How many tokens that is, the bills tell: what a prompt has beyond the one that it goes on from was billed as so many tokens,
  * and its new places share them by our estimates.
  */
-import { existsSync } from "node:fs";
+import { statSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { type PromptPath, promptPathOf } from "../../src/ledger-prompts.ts";
 import { MIGRATIONS } from "../../src/ledger-schema.ts";
@@ -43,7 +43,8 @@ export interface BilledPrompt {
 
 /** @throws TraceError saying what is wrong with the file, or what to ask of it. */
 export function readLedger(file: string, choice: LedgerChoice): LedgerTrace {
-  if (!existsSync(file))
+  const found = statSync(file, { throwIfNoEntry: false });
+  if (found?.isDirectory() ?? true)
     throw new TraceError(`${file}: there is no such file; a ledger is ledger.sqlite in the data folder`);
   let database: DatabaseSync | undefined;
   try {

@@ -1,4 +1,5 @@
 /** Cost by policy against the bound, as an SVG that reads on light and dark pages. By hand: bars and words are all there is. */
+import { escaped } from "../plot/markup.ts";
 import type { NamedReport } from "./goals.ts";
 
 /** From the policy that costs nothing to think of, to what none can beat. */
@@ -96,8 +97,4 @@ function panel(name: string, rows: readonly Row[], top: number): string {
   return `  <text class="title" x="0" y="${top + 20}">${escaped(name)}</text>
 ${bars.join("")}  <line class="line" x1="${bound.toFixed(1)}" y1="${first - 4}" x2="${bound.toFixed(1)}" y2="${bottom + 4}"/>
 `;
-}
-
-function escaped(text: string): string {
-  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }

@@ -11,6 +11,7 @@ export interface Bounds {
   readonly holdBound: number;
 }
 
+/** One that is none (a share of nothing) is `NaN` or infinite: a dash as text, `null` as JSON. */
 type Figures = Readonly<Record<string, number>>;
 
 /** Costs by policy, as shares of what the prompts cost uncached. */
@@ -74,7 +75,7 @@ export function reportText({ bounds, policies }: Report): string {
     name,
     ...columns.map((column) => figureText(column, figures[column] ?? Number.NaN)),
   ]);
-  const boundRows = Object.entries(bounds).map(([name, value]) => [wordsOf(name), value.toFixed(4)]);
+  const boundRows = Object.entries(bounds).map(([name, value]) => [wordsOf(name), figureText("cost", value)]);
   return `${aligned([["", ...columns.map(wordsOf)], ...rows])}${aligned(boundRows)}`;
 }
 
@@ -106,7 +107,7 @@ function figureText(column: string, value: number): string {
     us_per_decision: 1,
     ttft_p95_s: 2,
   };
-  return value.toFixed(digits[column] ?? 3);
+  return Number.isFinite(value) ? value.toFixed(digits[column] ?? 3) : "–";
 }
 
 function share(part: number, whole: number): number {

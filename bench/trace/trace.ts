@@ -42,10 +42,14 @@ export class TraceError extends Error {
   override readonly name = "TraceError";
 }
 
+/** Of one prompt, or of one of its blocks: ten times what any model reads. More is a mistake, and a replay would count through it. */
+const TOKENS_MAX = 10_000_000;
+
 /** @throws TraceError naming file, line and field. */
 export async function readTrace(file: string): Promise<Trace> {
   const requests: TraceRequest[] = [];
   let header: Header | undefined;
+  let tokensIn: TokensOf | undefined;
   let line = 0;
   try {
     for await (const text of linesOf(file)) {
@@ -57,8 +61,8 @@ export async function readTrace(file: string): Promise<Trace> {
         header = readHeader(value, where);
         continue;
       }
-      const request = readRequest(value, requests.length, where);
-      requests.push(request);
+      tokensIn ??= tokensOf(header);
+      requests.push(readRequest(value, requests.length, tokensIn, where));
     }
   } catch (error) {
     if (error instanceof TraceError) throw error;
@@ -67,7 +71,7 @@ export async function readTrace(file: string): Promise<Trace> {
   if (header === undefined) throw new TraceError(`${file}: it is empty; its first line must be a header with "block"`);
   const name = header.name ?? basename(file).replace(/\.jsonl(\.gz)?$/, "");
   requests.sort((one, other) => one.atSeconds - other.atSeconds);
-  return { name, requests: requests.map(atLeastItsBlocks(tokensOf(header))), tokensOf: tokensOf(header) };
+  return { name, requests, tokensOf: tokensIn ?? tokensOf(header) };
 }
 
 /** By their numbers. */
@@ -106,17 +110,6 @@ function isList(tok: IdTokens): tok is readonly number[] {
   return Array.isArray(tok);
 }
 
-/** Estimates of a prompt and of its blocks may differ by a little; no prompt is shorter than its blocks. */
-function atLeastItsBlocks(tokensOf: TokensOf): (request: TraceRequest) => TraceRequest {
-  return (request) => {
-    let tokens = 0;
-    for (let run = 0; run < request.runs.length; run += 2) {
-      tokens += tokensOf(request.runs[run] as number, request.runs[run + 1] as number);
-    }
-    return tokens <= request.promptTokens ? request : { ...request, promptTokens: tokens };
-  };
-}
-
 async function* linesOf(file: string): AsyncGenerator<string> {
   const bytes = createReadStream(file);
   if (!file.endsWith(".gz")) {
@@ -144,8 +137,9 @@ function parsed(text: string, where: string): Record<string, unknown> {
   let value: unknown;
   try {
     value = JSON.parse(text);
-  } catch (error) {
-    throw new TraceError(`${where}: not JSON: ${(error as Error).message}`);
+  } catch {
+    const isZipped = text.startsWith("\u001f");
+    throw new TraceError(`${where}: not JSON${isZipped ? "; a gzipped trace has a name that ends in .gz" : ""}`);
   }
   if (typeof value !== "object" || value === null || Array.isArray(value))
     throw new TraceError(`${where}: not a JSON object`);
@@ -153,62 +147,75 @@ function parsed(text: string, where: string): Record<string, unknown> {
 }
 
 function readHeader(value: Record<string, unknown>, where: string): Header {
-  const block = count(value, "block", where, 1);
+  const block = count(value, "block", where, { least: 1 });
   const name = typeof value["name"] === "string" ? value["name"] : undefined;
   const tok = value["tok"];
   if (tok === undefined || tok === null) return { name, block };
-  if (typeof tok !== "object" || !Object.values(tok).every((tokens) => isCount(tokens, 0))) {
-    throw wrong(where, "tok", "a list of whole numbers, the tokens of each id, or an object of them by id");
+  if (typeof tok !== "object" || !Object.values(tok).every((tokens) => isCount(tokens, 0) && tokens <= TOKENS_MAX)) {
+    throw wrong(where, "tok", `whole numbers up to ${TOKENS_MAX}: a list of each id's tokens, or an object by id`);
   }
   return { name, block, tok: tok as IdTokens };
 }
 
-function readRequest(value: Record<string, unknown>, index: number, where: string): TraceRequest {
+function readRequest(value: Record<string, unknown>, index: number, tokensIn: TokensOf, where: string): TraceRequest {
   const runs: number[] = [];
   let blocks = 0;
+  let tokens = 0;
   const given = value["runs"];
   if (!Array.isArray(given)) throw wrong(where, "runs", "a list of [first id, count]");
   for (const run of given as unknown[]) {
     const [first, length] = Array.isArray(run) && run.length === 2 ? (run as unknown[]) : [];
-    if (!isCount(first, 0) || !isCount(length, 1)) throw wrong(where, "runs", "a list of [first id, count]");
+    if (!isCount(first, 0) || !isCount(length, 1) || !isCount(first + length, 1))
+      throw wrong(where, "runs", "a list of [first id, count]");
     runs.push(first, length);
     blocks += length;
+    // Blocks first: where each has tokens of its own, they are summed one by one.
+    if (blocks <= TOKENS_MAX) tokens += tokensIn(first, length);
+    if (blocks > TOKENS_MAX || tokens > TOKENS_MAX)
+      throw wrong(where, "runs", `of at most ${TOKENS_MAX} blocks and as many tokens`);
   }
   // A static prefix whose last block is not full is longer than the blocks tell.
-  const staticBlocks = Math.min(blocks, count(value, "st", where, 0, 0));
+  const staticBlocks = Math.min(blocks, count(value, "st", where, { otherwise: 0 }));
   const session = value["s"];
   if (session !== undefined && session !== null && typeof session !== "string") throw wrong(where, "s", "a string");
   const kind = value["k"] ?? "";
   if (typeof kind !== "string") throw wrong(where, "k", "a string");
   return {
     index,
-    atSeconds: positive(value, "t", where),
-    promptTokens: count(value, "in", where, 0),
+    atSeconds: positive(value, "t", where, { most: SECONDS_MAX }),
+    // Estimates of a prompt and of its blocks may differ by a little; no prompt is shorter than its blocks.
+    promptTokens: Math.max(tokens, count(value, "in", where, { most: TOKENS_MAX })),
     session: session === undefined || session === null || session === "" ? undefined : session,
     kind,
     staticBlocks,
-    contentBlocks: positive(value, "cb", where, 1),
-    apiSeconds: positive(value, "api", where, 0),
+    contentBlocks: positive(value, "cb", where, { most: TOKENS_MAX, otherwise: 1 }),
+    apiSeconds: positive(value, "api", where, { most: SECONDS_MAX, otherwise: 0 }),
     runs,
     blocks,
   };
 }
 
-function count(
-  value: Record<string, unknown>,
-  field: string,
-  where: string,
-  least: number,
-  otherwise?: number,
-): number {
+/** So that milliseconds are whole numbers still. */
+const SECONDS_MAX = 1e12;
+
+interface Range {
+  readonly least?: number;
+  readonly most?: number;
+  readonly otherwise?: number;
+}
+
+function count(value: Record<string, unknown>, field: string, where: string, range: Range): number {
+  const { least = 0, most = Number.MAX_SAFE_INTEGER, otherwise } = range;
   const given = value[field] ?? otherwise;
   if (!isCount(given, least)) throw wrong(where, field, `a whole number of at least ${least}`);
+  if (given > most) throw wrong(where, field, `at most ${most}`);
   return given;
 }
 
-function positive(value: Record<string, unknown>, field: string, where: string, otherwise?: number): number {
+function positive(value: Record<string, unknown>, field: string, where: string, { most, otherwise }: Range): number {
   const given = value[field] ?? otherwise;
   if (typeof given !== "number" || !(given >= 0)) throw wrong(where, field, "a number of at least 0");
+  if (most !== undefined && given > most) throw wrong(where, field, `at most ${most}`);
   return given;
 }
 
