@@ -17,7 +17,7 @@ describe("with keys", () => {
   const start = async () => {
     line = await startLine({
       environment: { SLUICE_API_KEYS: KEY },
-      yaml: `keys: [{ name: team-b, sha256: ${createHash("sha256").update(OTHER_KEY).digest("hex")} }]`,
+      yaml: `keys: [{ name: team-b, reads: all, sha256: ${createHash("sha256").update(OTHER_KEY).digest("hex")} }]`,
     });
   };
 
@@ -66,7 +66,8 @@ describe("with keys", () => {
       (await call(line.url, path, { method: "GET", headers })).status;
     expect(await get({})).toBe(401);
     expect(await get({ authorization: "Bearer wrong" })).toBe(401);
-    expect(await get({ authorization: `Bearer ${KEY}` })).toBe(200);
+    // What is of all tenants together is for who reads all.
+    expect(await get({ authorization: `Bearer ${KEY}` })).toBe(path === "/metrics" ? 403 : 200);
     expect(await get({ "x-api-key": OTHER_KEY })).toBe(200);
   });
 
@@ -77,7 +78,7 @@ describe("with keys", () => {
 
   test("who has one may come by any name of this machine, from any site", async () => {
     await start();
-    const headers = { authorization: `Bearer ${KEY}`, host: "gateway.example:8787", origin: "https://app.example" };
+    const headers = { "x-api-key": OTHER_KEY, host: "gateway.example:8787", origin: "https://app.example" };
     expect((await call(line.url, "/metrics", { method: "GET", headers })).status).toBe(200);
   });
 });

@@ -6,6 +6,8 @@ import { QUICK_RETRIES, startSimulation, type Simulation } from "./simulated.ts"
 
 const WORDS = "the quick brown fox jumps over the lazy dog and runs away from it ";
 const CLAUDE = "anthropic/claude-haiku-5-5";
+/** Of its input. */
+const DOLLARS_A_TOKEN = 0.1 / 1e6;
 
 let simulation: Simulation;
 afterEach(() => simulation.close());
@@ -187,6 +189,13 @@ describe("siblings of a fork", () => {
     expect(await simulation.gateway.metric(`sluice_held_read_tokens_total${labels}`)).toBe(
       held.reduce((sum, row) => sum + readOf(row), 0),
     );
+    // Nothing of it could be read when they arrived: each would have written it once more, at 1.25 in place of 0.1.
+    const saved = held.reduce((sum, row) => sum + readOf(row), 0);
+    expect(await simulation.gateway.metric(`sluice_held_saved_tokens_total${labels}`)).toBe(saved);
+    expect(await simulation.gateway.metric(`sluice_held_saved_usd_total${labels}`)).toBeCloseTo(
+      saved * 1.15 * DOLLARS_A_TOKEN,
+      9,
+    );
   });
 
   test.each(["500", "429 retry-after=9", "reset after-events=1", "529"])(
@@ -274,7 +283,7 @@ describe("siblings of a fork", () => {
   });
 });
 
-test("tenants with the same prompt never read each other's, nor does a prediction tell", async () => {
+test("what one tenant has sent changes no prediction of another's", async () => {
   simulation = await startSimulation({
     yaml: QUICK_RETRIES,
     environment: { SLUICE_API_KEYS: "sk-tenant-one-0123456789,sk-tenant-two-0123456789" },
