@@ -34,14 +34,39 @@ export function upstreamHeaders(
 export function retryHeaders(error: GatewayError): Record<string, string> {
   // Waiting mends neither, and clients that try again by the status alone would try for nothing.
   if (error.kind === "quota-exhausted" || error.kind === "upstream-credential") return { "x-should-retry": "false" };
-  if (error.retryAfterMs !== undefined)
-    return { "retry-after": String(Math.max(1, Math.ceil(error.retryAfterMs / 1000))) };
+  if (error.kind === "budget-exceeded") {
+    const again = error.retryAfterMs === undefined ? {} : { "retry-after": secondsText(error.retryAfterMs) };
+    return { "x-should-retry": "false", ...again };
+  }
+  if (error.retryAfterMs !== undefined) return { "retry-after": secondsText(error.retryAfterMs) };
   return error.status === 429 ? { "retry-after": "1" } : {};
+}
+
+function secondsText(ms: number): string {
+  return String(Math.max(1, Math.ceil(ms / 1000)));
 }
 
 /** Readable in any header; names of models may be anything, half a surrogate pair included. */
 export function headerText(text: string): string {
   return text.toWellFormed().replace(/[^\x21-\x7e]/gu, (character) => encodeURIComponent(character));
+}
+
+const REASON_CHARACTERS_MAX = 256;
+
+/** A decision's reason in one line that any header can carry; of a longer one its beginning. */
+export function reasonText(reason: string): string {
+  const line = headerWords(reason.slice(0, REASON_CHARACTERS_MAX));
+  return line.length > REASON_CHARACTERS_MAX || reason.length > REASON_CHARACTERS_MAX
+    ? `${line.slice(0, REASON_CHARACTERS_MAX - 3)}...`
+    : line;
+}
+
+function headerWords(text: string): string {
+  return text
+    .toWellFormed()
+    .split(" ")
+    .map((word) => headerText(word))
+    .join(" ");
 }
 
 /** What of the request was left out: each word once, and where it stood of what has no word of its own. `undefined`: nothing. */

@@ -18,6 +18,8 @@ export interface CandidateContext extends Omit<BoundContext, "isChosenHere"> {
   readonly others?: () => readonly Target[];
   /** Asked once for each target: a breaker lets one probe through. */
   readonly resting: (target: Target) => boolean;
+  /** Told of each target that is left out, and why. */
+  readonly leftOut?: (target: Target, why: string) => void;
 }
 
 /**
@@ -35,13 +37,17 @@ export function candidates(
 ): readonly Candidate[] {
   const needed = needs(request);
   const isChosenHere = isAuto(request.model);
-  const spoken = boundTargets(targets, { ...context, isChosenHere }).map((target) => ({
+  const kept = boundTargets(targets, { ...context, isChosenHere });
+  tellLeftOut(targets, kept, () => "what the conversation goes on from is elsewhere", context);
+  const spoken = kept.map((target) => ({
     target,
     dialect: dialectFor(target, request, needed, context.clientDialect),
   }));
   const able = spoken.filter((one) => missing(needed, one, request, context) === undefined);
+  tellLeftOut(spoken, able, (one) => `cannot take ${missing(needed, one, request, context)?.word}`, context);
   if (able.length === 0) throw unsupported(request, needed, spoken, context);
   const fitting = able.filter(({ target }) => !overflows(target, context.promptTokens * CERTAIN_SHARE));
+  tellLeftOut(able, fitting, ({ target }) => overflowText(target, context.promptTokens), context);
   if (fitting.length === 0)
     throw tooLong(
       able.map(({ target }) => target),
@@ -50,6 +56,9 @@ export function candidates(
   const sure = preferred(fitting, ({ target }) => isSure(needed, target, request));
   const lossless = preferred(sure, (one) => losing(needed, one, context) === undefined);
   const roomy = preferred(lossless, ({ target }) => !overflows(target, context.promptTokens));
+  tellLeftOut(fitting, sure, () => "is not known to take what is asked for, as others are", context);
+  tellLeftOut(sure, lossless, (one) => `would lose ${losing(needed, one, context)?.word}`, context);
+  tellLeftOut(lossless, roomy, ({ target }) => overflowText(target, context.promptTokens), context);
   const isBound = boundTo(
     roomy.map(({ target }) => target),
     context.bindings,
@@ -64,6 +73,16 @@ export function candidates(
 interface Spoken {
   readonly target: Target;
   readonly dialect: DialectName;
+}
+
+function tellLeftOut<One extends Target | Spoken>(
+  all: readonly One[],
+  left: readonly One[],
+  why: (one: One) => string,
+  { leftOut }: CandidateContext,
+): void {
+  if (leftOut === undefined || all.length === left.length) return;
+  for (const one of all) if (!left.includes(one)) leftOut("target" in one ? one.target : one, why(one));
 }
 
 /**
@@ -181,11 +200,13 @@ function overflows(target: Target, promptTokens: number): boolean {
   return record !== undefined && most !== undefined && promptTokens * record.tokenRatio > most;
 }
 
+function overflowText({ record }: Target, promptTokens: number): string {
+  const tokens = Math.round(promptTokens * (record?.tokenRatio ?? 1));
+  return `takes ${record?.maxInputTokens ?? record?.contextTokens ?? 0} (the prompt is about ${tokens})`;
+}
+
 function tooLong(targets: readonly Target[], promptTokens: number): GatewayError {
-  const limits = targets.map(({ name, record }) => {
-    const tokens = Math.round(promptTokens * (record?.tokenRatio ?? 1));
-    return `${name} takes ${record?.maxInputTokens ?? record?.contextTokens ?? 0} (the prompt is about ${tokens})`;
-  });
+  const limits = targets.map((target) => `${target.name} ${overflowText(target, promptTokens)}`);
   return new GatewayError(
     "context-too-long",
     `the prompt is too long and exceeds the context window: in tokens, ${limits.slice(0, 5).join("; ")}`,

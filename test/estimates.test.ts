@@ -1,5 +1,6 @@
 /** What is learned of tasks: means that are drawn towards what is known of others, forget, and say where they are from. */
 import { describe, expect, test } from "vitest";
+import type { EndedTask } from "../src/tasks/ended-task.ts";
 import { createEstimates, type Estimates } from "../src/tasks/estimates.ts";
 import type { TargetEstimates } from "../src/tasks/estimates-class.ts";
 import { ended, leg, type MadeTask, observed } from "./ended-tasks.ts";
@@ -212,5 +213,79 @@ describe("what changes", () => {
     const after = at(estimates).success;
     expect(Math.abs(after.mean - before.mean)).toBeLessThan(0.1);
     expect(after.successes + after.failures).toBeLessThan((before.successes + before.failures) / 3);
+  });
+});
+
+describe("a task that ends again", () => {
+  const again = (made: MadeTask, before: EndedTask["before"]): EndedTask => ({
+    ...ended(made),
+    ...(before === undefined ? {} : { before }),
+  });
+  const told = (success: number) => ({ success, source: "told" as const });
+
+  test("is counted once: neither its tokens nor its turns come twice", () => {
+    const estimates = learned(10, { success: undefined, turns: 5 });
+    const once = at(estimates);
+    for (let round = 0; round < 20; round += 1)
+      estimates.observe(again({ success: undefined, turns: 12 }, { outcome: undefined }));
+    expect(at(estimates)).toEqual(once);
+  });
+
+  test("and went on has the turns of all of it, as if it had been one from the start", () => {
+    const [went, whole] = [createEstimates(), createEstimates()];
+    for (let index = 0; index < 20; index += 1) {
+      const [short, long] = [{ turns: 2, cost: 10n } as const, { turns: 9, cost: 70n } as const];
+      went.observe(ended(short));
+      went.observe(again(long, { outcome: told(1), legs: [leg(short)] }));
+      whole.observe(ended(long));
+    }
+    expect(at(went).turns.n).toBe(at(whole).turns.n);
+    // Apart from what is forgotten between the two ends.
+    expect(Math.abs(at(went).turns.value / at(whole).turns.value - 1)).toBeLessThan(0.1);
+    expect((at(went).costPerTask?.value ?? 0) / 70).toBeCloseTo(1, 1);
+    expect((at(went).costPerSuccess?.value ?? 0) / 70).toBeCloseTo(1, 1);
+    const left = (estimates: Estimates, turns: number) =>
+      estimates
+        .of("", "triage", SHAPE)
+        .ahead(turns)
+        .reduce((sum, { expected }) => sum + expected, 0);
+    expect(left(went, 2)).toBeCloseTo(left(whole, 2), 0);
+  });
+
+  test("tells an outcome that nobody knew before", () => {
+    const late = learned(10, { success: undefined });
+    for (let round = 0; round < 10; round += 1) late.observe(again({ success: 0 }, { outcome: undefined }));
+    const soon = learned(10, { success: 0 });
+    expect(at(late).success.mean).toBeCloseTo(at(soon).success.mean, 1);
+    expect(at(late).success.n).toBeCloseTo(at(soon).success.n, 1);
+    expect(at(late).turns.n).toBe(at(soon).turns.n);
+  });
+
+  test("has the outcome that was told last, and not a mean of all that were told", () => {
+    const estimates = learned(1, { success: 0 });
+    for (const [before, now] of [[0, 1] as const, [1, 0] as const, [0, 1] as const])
+      estimates.observe(again({ success: now }, { outcome: told(before) }));
+    const right = learned(1, { success: 1 });
+    expect(at(estimates).success).toEqual(at(right).success);
+    expect(at(estimates).costPerSuccess).toEqual(at(right).costPerSuccess);
+  });
+
+  test("whose outcome was only seen in the answers counts whole once somebody tells it", () => {
+    const estimates = learned(1, { success: 1, source: "signals" });
+    estimates.observe(again({ success: 0 }, { outcome: { success: 1, source: "signals" } }));
+    expect(at(estimates).success.mean).toBeCloseTo(at(learned(1, { success: 0 })).success.mean, 5);
+    expect(at(estimates).success.n).toBe(1);
+  });
+
+  test("never makes a chance that is none, whatever is told in whatever order", () => {
+    const estimates = learned(3, { success: 0 });
+    for (let round = 0; round < 200; round += 1) {
+      const outcome = { success: (round % 3) / 2, source: round % 2 === 0 ? ("told" as const) : ("signals" as const) };
+      estimates.observe(again({ success: ((round + 1) % 3) / 2 }, { outcome }));
+      const { mean, low } = at(estimates).success;
+      expect(mean).toBeGreaterThanOrEqual(0);
+      expect(mean).toBeLessThanOrEqual(1);
+      expect(low).toBeLessThanOrEqual(mean);
+    }
   });
 });

@@ -18,6 +18,7 @@ function attempt(exchange: string, given: Partial<TaskAttempt> = {}): TaskAttemp
     usage: { input_uncached: 100, cache_read: 0, output: 10 },
     costPicoUsd: 1_000n,
     costBasis: "reported",
+    startedAtMs: 0,
     ...given,
   };
 }

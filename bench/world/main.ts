@@ -8,9 +8,17 @@ import { parseArgs } from "node:util";
 import { goalsText, isMet, type Goal } from "../trace/goals.ts";
 import { truthOf } from "./clairvoyant.ts";
 import { pictureOf } from "./picture.ts";
-import { curveOf, goalsOf, MEGABYTES_MAX, MICROSECONDS_MAX, waysText, type Way } from "./report.ts";
+import {
+  curveOf,
+  goalsOf,
+  MEGABYTES_MAX,
+  MICROSECONDS_MAX,
+  waysText,
+  WRITTEN_MICROSECONDS_MAX,
+  type Way,
+} from "./report.ts";
 import { cheapestCall, play, playFixed, truthKey, type RunOptions, type Truths } from "./run.ts";
-import { megabytesWhenFull, microsecondsPerDecision } from "./speed.ts";
+import { decisionTimes, megabytesWhenFull } from "./speed.ts";
 import { phases, type Phase } from "./truth.ts";
 
 const FLAGS = {
@@ -101,13 +109,10 @@ function waysOf(world: readonly Phase[], truths: Truths, options: Options): read
 }
 
 function machineGoals(): readonly Goal[] {
+  const { chosen, written } = decisionTimes();
   return [
-    {
-      what: "µs a decision among 20 candidates",
-      measured: microsecondsPerDecision(),
-      limit: MICROSECONDS_MAX,
-      isLeast: false,
-    },
+    { what: "µs a decision among 20 candidates", measured: chosen, limit: MICROSECONDS_MAX, isLeast: false },
+    { what: "µs to write it down", measured: written, limit: WRITTEN_MICROSECONDS_MAX, isLeast: false },
     { what: "MB of estimates that are full", measured: megabytesWhenFull(), limit: MEGABYTES_MAX, isLeast: false },
   ];
 }

@@ -1,4 +1,5 @@
 /** What each way to choose costs over the best choice, task by task, as an SVG that reads on light and dark pages. */
+import { escaped } from "../plot/markup.ts";
 
 export interface Curve {
   readonly name: string;
@@ -81,8 +82,4 @@ ${keys.join("")}${steps.join("")}${marks.join("")}${lines.join("")}  <text class
 
 function at(value: number): string {
   return value.toFixed(1);
-}
-
-function escaped(text: string): string {
-  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }

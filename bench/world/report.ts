@@ -14,6 +14,8 @@ export const OVER_BEST_MAX = 1.05;
 const LEARNED_AFTER = 200;
 const RECOVERED_AFTER = 100;
 export const MICROSECONDS_MAX = 30;
+/** While its request is on its way. */
+export const WRITTEN_MICROSECONDS_MAX = 50;
 export const MEGABYTES_MAX = 16;
 
 /** Tasks of a class in a phase, once it had time: from nothing on, or since something changed. */

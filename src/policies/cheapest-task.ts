@@ -10,6 +10,7 @@ import type { Candidate, Target } from "../target.ts";
 import { createEstimates, type EstimatesReader } from "../tasks/estimates.ts";
 import type { TaskShape } from "../tasks/estimates-priors.ts";
 import type { Price } from "../usage.ts";
+import { classRows, merged } from "./class-rows.ts";
 import { considerationOf } from "./consideration.ts";
 import type { Considered } from "./considered.ts";
 import { SUCCESS_LEAST, type ClassRules, type Limits } from "./constraints.ts";
@@ -23,12 +24,14 @@ export interface CheapestTaskOptions {
   /** What was learned; absent: nothing, and what is assumed of all tasks decides. */
   readonly estimates?: EstimatesReader;
   readonly settings?: CheapestTaskSettings;
-  /** Where a target's provider keeps data; absent: of none is it known. */
+  /** What an operator calls a class whose id is derived; absent: nothing. */
+  readonly classNameOf?: (className: string) => string | undefined;
+  /** Where a target's provider keeps data; absent: as its config says. */
   readonly residencyOf?: (target: Target) => string | undefined;
 }
 
 export interface CheapestTaskSettings {
-  /** By class; `*` for all that are not named, and for what a named one does not say. */
+  /** By class, or how several begin (`triage-*`); `*` for all, and for what the others do not say. */
   readonly classes?: Readonly<Record<string, ClassRules>>;
 }
 
@@ -41,8 +44,8 @@ const SWITCH_MARGIN = 0.1;
  */
 export function createCheapestTask(options: CheapestTaskOptions = {}): Policy {
   const estimates = options.estimates ?? createEstimates();
-  const classes = options.settings?.classes ?? {};
-  const residencyOf = options.residencyOf ?? (() => undefined);
+  const rowsOf = classRows(options.settings?.classes ?? {}, options.classNameOf);
+  const residencyOf = options.residencyOf ?? (({ instance }: Target) => instance.residency);
   // A price is the same object for as long as it holds.
   const rates = new WeakMap<Price, { readonly rates: FloatRates | undefined }>();
   const ratesOf = ({ price, record }: Target): FloatRates | undefined => {
@@ -56,7 +59,7 @@ export function createCheapestTask(options: CheapestTaskOptions = {}): Policy {
   return {
     name: "cheapest-task",
     choose(request, task, candidates, context = {}) {
-      const rules = rulesOf(classes, task.className);
+      const rules: ClassRules = merged(rowsOf(task.className));
       const ofClass = estimates.of(context.tenant ?? "", task.className, shapeOf(request));
       const turnsSoFar = context.turnsSoFar ?? turnsIn(request);
       const limits: Limits = {
@@ -82,11 +85,6 @@ export function createCheapestTask(options: CheapestTaskOptions = {}): Policy {
       });
     },
   };
-}
-
-function rulesOf(classes: Readonly<Record<string, ClassRules>>, className: string | undefined): ClassRules {
-  const named = className !== undefined && Object.hasOwn(classes, className) ? classes[className] : undefined;
-  return { ...classes["*"], ...named };
 }
 
 function shapeOf(request: ChatRequest): TaskShape {

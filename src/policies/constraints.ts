@@ -51,7 +51,7 @@ const OUTCOMES_LEAST = 5;
 /** @returns why not; `undefined` where nothing is against it. */
 export function exclusion(judged: Judged, limits: Limits): Excluded | undefined {
   for (const rules of limits.data) {
-    const why = againstRules(judged.candidate.target, rules, limits);
+    const why = againstRules(judged.candidate.target, rules, limits.residencyOf);
     if (why !== undefined) return { why, must: true };
   }
   const misses = tooSlow(judged, limits.objectives) ?? tooDear(judged, limits);
@@ -60,13 +60,18 @@ export function exclusion(judged: Judged, limits: Limits): Excluded | undefined 
   return fails === undefined ? undefined : { why: fails, must: false, mayBeTried: true };
 }
 
-function againstRules(target: Target, rules: DataRules, limits: Limits): string | undefined {
+/** @returns why data may not go there; `undefined` where it may. */
+export function againstRules(
+  target: Target,
+  rules: DataRules,
+  residencyOf: Limits["residencyOf"] = ({ instance }) => instance.residency,
+): string | undefined {
   const { allow, deny, residency } = rules;
   const denied = deny?.find((pattern) => matches(target, pattern));
   if (denied !== undefined) return `denied (${denied})`;
   if (allow !== undefined && !allow.some((pattern) => matches(target, pattern))) return "not among the allowed";
   if (residency === undefined) return undefined;
-  const place = limits.residencyOf(target);
+  const place = residencyOf(target);
   if (place === undefined) return `where it keeps data is not known (must be ${residency.join(" or ")})`;
   return residency.includes(place) ? undefined : `keeps data in ${place} (must be ${residency.join(" or ")})`;
 }

@@ -49,5 +49,9 @@ export interface EndedTask {
    * It was told of before, and went on since then, or its outcome was told: what it was said to be at that time. All that was counted of
    * it is in here once more.
    */
-  readonly before?: { readonly outcome: TaskOutcome | undefined };
+  readonly before?: {
+    readonly outcome: TaskOutcome | undefined;
+    /** Its legs at that time; absent: not known. */
+    readonly legs?: readonly TaskLeg[];
+  };
 }

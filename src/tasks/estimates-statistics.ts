@@ -50,6 +50,36 @@ export function addRelation(all: Float64Array, name: Statistic, upper: number, l
   all[at + 1] = (all[at + 1] as number) * kept + upper;
 }
 
+/**
+ * Of what was counted before, another value has turned out to be true: evidence and sum change by so much.
+ *
+ * @param least Of the mean, as what was counted counts for less since. @param most The same.
+ */
+export function correct(
+  all: Float64Array,
+  name: Statistic,
+  change: { readonly weight: number; readonly sum: number },
+  least: number,
+  most: number,
+): void {
+  const at = OFFSETS[name];
+  const weight = Math.max(0, (all[at] as number) + change.weight);
+  all[at] = weight;
+  all[at + 1] = Math.max(least * weight, Math.min(most * weight, (all[at + 1] as number) + change.sum));
+}
+
+/** The same of a sum alone, of which something was counted. */
+export function correctSum(all: Float64Array, name: Statistic, by: number): void {
+  const at = OFFSETS[name];
+  if ((all[at] as number) > 0 || name === "costPerSuccess") all[at + 1] = Math.max(0, (all[at + 1] as number) + by);
+}
+
+/** The same of a relation, of whose upper sum nothing changes. */
+export function correctRelation(all: Float64Array, name: Statistic, lower: number): void {
+  const at = OFFSETS[name];
+  all[at] = Math.max(0, (all[at] as number) + lower);
+}
+
 /** How many tasks (recent ones whole, older ones in part) a statistic is known from. */
 export function evidence(all: Float64Array | undefined, name: Statistic): number {
   return all === undefined ? 0 : (all[OFFSETS[name]] as number);

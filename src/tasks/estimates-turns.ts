@@ -32,6 +32,20 @@ export function countEnding(counts: Float64Array, turns: number, kept: number): 
   }
 }
 
+/** A task that was counted at one number of turns went on to another. */
+export function recountEnding(counts: Float64Array, turnsThen: number, turns: number): void {
+  const [then, now] = [emptyEndings(), emptyEndings()];
+  countEnding(then, turnsThen, 1);
+  countEnding(now, turns, 1);
+  for (let at = 0; at < counts.length; at += 1) {
+    counts[at] = Math.max(0, (counts[at] as number) + (now[at] as number) - (then[at] as number));
+  }
+}
+
+function emptyEndings(): Float64Array {
+  return new Float64Array(ENDINGS_LENGTH);
+}
+
 /** The share that ends at a turn, by bucket: what was counted, and what was believed before. */
 export function endings(counts: Float64Array | undefined, prior: readonly number[]): readonly number[] {
   if (counts === undefined) return prior;

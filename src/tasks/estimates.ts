@@ -5,12 +5,12 @@
  * other targets and of the target in other classes, and both towards what is known of all tasks, and that to what is assumed
  * (`estimates-priors.ts`). Older tasks count for less, and for little once a change is noticed.
  *
- * Bounded: 1,000 classes of 16 targets at 0.5 kB, and 500 targets at 1.3 kB, are 9 MB at most. A class of a tenant is its own: what
+ * Bounded: 1,000 classes of 16 targets at 0.5 kB, and 500 targets at 1.3 kB, are 12 MB at most. A class of a tenant is its own: what
  * one tenant says of outcomes reaches others only by what is known of the target, which the first tasks of a class outweigh.
  *
  * Values in, values out: no clock. Times of tasks are not looked at, so a clock that jumps changes nothing.
  */
-import type { EndedTask, TaskLeg } from "./ended-task.ts";
+import type { EndedTask, TaskLeg, TaskOutcome } from "./ended-task.ts";
 import { ClassReader, type ClassEstimates } from "./estimates-class.ts";
 import { countLatency, quantilesOf, type Quantiles } from "./estimates-latency.ts";
 import type { TaskShape } from "./estimates-priors.ts";
@@ -19,6 +19,9 @@ import {
   add,
   addRelation,
   AFTER_CHANGE,
+  correct,
+  correctRelation,
+  correctSum,
   doubt,
   evidence,
   outcomeChanged,
@@ -28,11 +31,11 @@ import {
   type Statistic,
 } from "./estimates-statistics.ts";
 import { CLASS_KEPT, Known, type KnownClass } from "./estimates-known.ts";
-import { countEnding } from "./estimates-turns.ts";
+import { countEnding, recountEnding } from "./estimates-turns.ts";
 import { promptTokens, type Usage } from "../usage.ts";
 
 export interface Estimates extends EstimatesReader {
-  /** To be told of each task once, when it has ended. */
+  /** To be told of each task when it has ended. Of one that ends again only what is news is counted. */
   observe(task: EndedTask): void;
   /** To be told of each answer; what is `undefined` was not measured. */
   timed(target: string, times: AnswerTimes): void;
@@ -40,6 +43,8 @@ export interface Estimates extends EstimatesReader {
   snapshot(): EstimatesSnapshot;
   /** Takes over what {@link snapshot} gave; anything that it did not give is ignored. */
   restore(snapshot: unknown): void;
+  /** Rises with all that is learned. */
+  revision(): number;
 }
 
 /** What a policy asks. */
@@ -83,9 +88,14 @@ const OUTLIER = 20;
 export function createEstimates(options: EstimatesOptions = {}): Estimates {
   const known = new Known();
   const tokenRatio = options.tokenRatio ?? (() => 1);
+  let revision = 0;
   return {
-    observe: (task) => observe(task, known, tokenRatio),
+    observe(task) {
+      revision += 1;
+      observe(task, known, tokenRatio);
+    },
     timed(target, times) {
+      revision += 1;
       const { firstToken, total } = known.target(target);
       if (times.firstTokenMs !== undefined) countLatency(firstToken, times.firstTokenMs);
       if (times.totalMs !== undefined) countLatency(total, times.totalMs);
@@ -100,6 +110,7 @@ export function createEstimates(options: EstimatesOptions = {}): Estimates {
     },
     snapshot: () => writeSnapshot(known),
     restore: (snapshot) => readSnapshot(snapshot, known),
+    revision: () => revision,
   };
 }
 
@@ -108,8 +119,13 @@ function observe(task: EndedTask, known: Known, tokenRatio: (target: string) => 
   const last = legs.at(-1);
   const ofClass = last === undefined ? undefined : known.class(task.tenant, task.className);
   if (last === undefined || ofClass === undefined) return;
+  if (task.before !== undefined) {
+    if (task.before.legs !== undefined) observeGrowth(task.before, legs, ofClass, known);
+    observeNews(task, task.before.outcome, ofClass, known);
+    return;
+  }
   ofClass.seen += 1;
-  const turns = legs.reduce((sum, leg) => sum + leg.turns, 0);
+  const turns = turnsOf(legs);
   countEnding(ofClass.endings, turns, CLASS_KEPT);
   countEnding(known.endings, turns, ALL_KEPT);
   for (const leg of legs) observeTokens(leg, ofClass, known, ratioOf(leg, tokenRatio));
@@ -126,14 +142,73 @@ function observe(task: EndedTask, known: Known, tokenRatio: (target: string) => 
   for (const leg of legs) {
     if (leg.escalated === true) observeOutcome(leg, 0, 1, ofClass, known);
   }
-  const { outcome } = task;
-  if (outcome === undefined || last.escalated === true) return;
-  const weight = (outcome.source === "told" ? 1 : SIGNAL_WEIGHT) * (last.turns / turns);
-  observeOutcome(last, outcome.success, weight, ofClass, known);
+  if (task.outcome !== undefined) observeEnd(legs, task.outcome, ofClass, known);
+}
+
+/** What became of it is what its last target made of it. */
+function observeEnd(legs: readonly TaskLeg[], outcome: TaskOutcome, ofClass: KnownClass, known: Known): void {
+  const last = legs.at(-1);
+  if (last === undefined || last.escalated === true) return;
+  observeOutcome(last, outcome.success, weightOf(outcome, legs), ofClass, known);
   if (legs.length > 1 || last.cost === undefined) return;
   // The cost of what failed is divided by what succeeded: it is added whatever the outcome was.
   const cell = ofClass.cell(last.target);
   addRelation(cell, "costPerSuccess", Number(last.cost), outcome.success, CLASS_KEPT);
+}
+
+function weightOf(outcome: TaskOutcome, legs: readonly TaskLeg[]): number {
+  const turns = turnsOf(legs);
+  return (outcome.source === "told" ? 1 : SIGNAL_WEIGHT) * ((legs.at(-1)?.turns ?? 0) / turns);
+}
+
+/** A task that was counted when it ended before, and went on: it has more turns, and cost more. */
+function observeGrowth(
+  { outcome, legs: then = [] }: NonNullable<EndedTask["before"]>,
+  now: readonly TaskLeg[],
+  ofClass: KnownClass,
+  known: Known,
+): void {
+  const [turnsThen, turns] = [turnsOf(then), turnsOf(now)];
+  if (turns === turnsThen || turnsThen === 0) return;
+  for (const endings of [ofClass.endings, known.endings]) recountEnding(endings, turnsThen, turns);
+  const [one, other] = [then[0], now[0]];
+  if (then.length !== 1 || now.length !== 1 || one?.target !== other?.target) return;
+  const cell = ofClass.cell(other?.target ?? "");
+  for (const all of [cell, ofClass.all, known.all]) correctSum(all, "further", turns - turnsThen);
+  if (one?.cost === undefined || other?.cost === undefined) return;
+  const more = Number(other.cost - one.cost);
+  correctSum(cell, "cost", more);
+  if (outcome !== undefined) correctSum(cell, "costPerSuccess", more);
+}
+
+function turnsOf(legs: readonly TaskLeg[]): number {
+  return legs.reduce((sum, { turns }) => sum + turns, 0);
+}
+
+/** A task that was counted when it ended before: its tokens stand; what is said to have become of it, now holds. */
+function observeNews(task: EndedTask, before: TaskOutcome | undefined, ofClass: KnownClass, known: Known): void {
+  const { outcome } = task;
+  const legs = task.legs.filter(({ turns }) => turns >= 1);
+  const last = legs.at(-1);
+  if (outcome === undefined || last === undefined || last.escalated === true) return;
+  if (before === undefined) {
+    observeEnd(legs, outcome, ofClass, known);
+    return;
+  }
+  if (before.success === outcome.success && before.source === outcome.source) return;
+  const cell = ofClass.cell(last.target);
+  const ofTarget = known.target(last.target).all;
+  const [now, then] = [weightOf(outcome, legs), weightOf(before, legs)];
+  const change = { weight: now - then, sum: now * outcome.success - then * before.success };
+  const usual = () => (evidence(ofTarget, "success") > 0 ? shrunk(ofTarget, "success", 0, 0) : outcome.success);
+  const usualThen = usual();
+  correct(ofTarget, "success", change, 0, 1);
+  correct(cell, "success", change, 0, 1);
+  // What the target usually reaches has moved with it.
+  const differs = now * (outcome.success - usual()) - then * (before.success - usualThen);
+  correct(ofClass.all, "success", { weight: change.weight, sum: differs }, -1, 1);
+  if (legs.length > 1 || last.cost === undefined) return;
+  correctRelation(cell, "costPerSuccess", outcome.success - before.success);
 }
 
 function ratioOf(leg: TaskLeg, tokenRatio: (target: string) => number): number {

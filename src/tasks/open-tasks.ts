@@ -24,6 +24,8 @@ export interface OpenTask {
   outcome: TaskOutcome | undefined;
   /** What it was said to be when it ended last. */
   outcomeBefore: TaskOutcome | undefined;
+  /** When that was; `undefined`: it did not end yet, or nobody knows. */
+  endedBeforeMs: number | undefined;
   tip: number | undefined;
   turns: number;
   incumbent: string | undefined;
@@ -135,6 +137,7 @@ export class OpenTasks {
     task.ends += 1;
     task.endedAtMs = nowMs;
     task.outcomeBefore = task.outcome;
+    task.endedBeforeMs = nowMs;
     task.isWritten = true;
     this.drop(task);
     return true;
@@ -173,6 +176,7 @@ export class OpenTasks {
       task.parent ??= row.parent;
       task.ends = row.ends;
       task.outcomeBefore = row.outcome;
+      task.endedBeforeMs = row.endedAtMs;
       if (row.outcome?.source === "told") task.outcome ??= row.outcome;
       if (!task.isClassTold && !row.className.startsWith("c-")) {
         task.className = row.className;
@@ -209,6 +213,7 @@ function newTask(begun: Begun, nowMs: number): OpenTask {
     endedAtMs: undefined,
     outcome: undefined,
     outcomeBefore: undefined,
+    endedBeforeMs: undefined,
     tip: undefined,
     turns: 0,
     incumbent: undefined,
@@ -232,6 +237,7 @@ function taskOf(record: TaskRecord): OpenTask {
     ends,
     outcome,
     outcomeBefore: outcome,
+    endedBeforeMs: endedAtMs,
     tip,
     wasSent: true,
     isWritten: true,

@@ -23,6 +23,10 @@ export const SIGNALS = [
   "tool-failed",
   /** The answer did not do, and another target was asked in its place. */
   "escalated",
+  /** The answer was checked as its class wants it, and does. */
+  "verified",
+  /** Another model says that the answer does not do; it was given all the same. */
+  "disputed",
   /** The answer is JSON that fits what was asked for. */
   "answer-valid",
   /** It is not. */
@@ -107,7 +111,7 @@ export function outcomeOf(exchanges: readonly ToldExchange[]): TaskOutcome | und
 const FAILURES: ReadonlySet<string> = new Set<FinishReason>(["length", "context-full", "content-filter", "refusal"]);
 
 function shownBy({ isComplete, finishReason, signals }: ToldExchange): number | undefined {
-  if (!isComplete || signals.has("answer-broken")) return 0;
+  if (!isComplete || signals.has("answer-broken") || signals.has("disputed")) return 0;
   if (finishReason !== undefined && FAILURES.has(finishReason)) return 0;
-  return signals.has("answer-valid") ? 1 : undefined;
+  return signals.has("answer-valid") || signals.has("verified") ? 1 : undefined;
 }

@@ -10,7 +10,7 @@
 import type { Prefixes } from "../cache/prefixes.ts";
 import type { ChatRequest } from "../chat.ts";
 import type { Ledger, LedgerEntry } from "../ledger.ts";
-import type { TaskRecord } from "../ledger-tasks.ts";
+import type { TaskAttempt, TaskRecord } from "../ledger-tasks.ts";
 import type { Log } from "../log.ts";
 import type { Task, TaskSource } from "../task.ts";
 import { Chains, type ChainExchange, type ChainPrompt } from "./chains.ts";
@@ -190,7 +190,8 @@ class TaskTable implements Tasks {
     const running = this.#running.get(entry.exchange);
     const task = running?.task ?? this.#open.get(entry.tenant ?? "", entry.task);
     if (task === undefined) return;
-    if (entry.outcome === "complete" && running !== undefined && !running.isComplete) {
+    const isAnswer = entry.outcome === "complete" && entry.signals?.includes("escalated") !== true;
+    if (isAnswer && running !== undefined && !running.isComplete) {
       running.isComplete = true;
       if (running.isTurn) {
         task.turns += 1;
@@ -310,7 +311,7 @@ class TaskTable implements Tasks {
       }
       const attempts = await ledger.tasks({ ask: "attempts", tenant: task.tenant, id: task.id });
       if (task.version !== version || task.running.size > 0) return;
-      const before = task.ends === 0 ? undefined : { outcome: task.outcomeBefore };
+      const before = beforeOf(task, attempts);
       const exchanges = exchangesOf(attempts, task.className);
       if (task.outcome?.source !== "told") task.outcome = outcomeOf(exchanges);
       if (!this.#open.end(task, this.#options.now())) return;
@@ -342,6 +343,22 @@ class TaskTable implements Tasks {
       }
     }
   }
+}
+
+/** What was told of a task when it ended before; nothing was, where there was nothing of it. */
+function beforeOf(
+  { ends, outcomeBefore, endedBeforeMs, className }: OpenTask,
+  attempts: readonly TaskAttempt[],
+): EndedTask["before"] {
+  if (ends === 0) return undefined;
+  if (endedBeforeMs === undefined) return { outcome: outcomeBefore };
+  const legs = legsOf(
+    exchangesOf(
+      attempts.filter(({ startedAtMs }) => startedAtMs <= endedBeforeMs),
+      className,
+    ),
+  );
+  return legs.length === 0 ? undefined : { outcome: outcomeBefore, legs };
 }
 
 /**
