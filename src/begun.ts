@@ -27,7 +27,7 @@ export type FirstAnswer =
   | (Answered & {
       readonly kind: "stream";
       readonly body: UpstreamBody;
-      readonly reader: StreamReader;
+      readonly reader: Pick<StreamReader, "run">;
       readonly pieces: readonly Piece[];
     });
 

@@ -6,6 +6,7 @@ import type { ChatRequest, DialectName, Loss, Message, Placed } from "./chat.ts"
 import type { CachePlacement, Dialect } from "./dialects/dialect.ts";
 import { applyEdits, type Edit } from "./edit.ts";
 import { GatewayError } from "./errors.ts";
+import { can } from "./needs.ts";
 import type { Exchange } from "./exchange.ts";
 import type { CallFacts } from "./provider.ts";
 import type { Candidate, Target } from "./target.ts";
@@ -27,6 +28,8 @@ export interface OutgoingOptions {
   readonly call: CallFacts;
   /** How the prompt is to be cached; `undefined`: as it says itself. */
   readonly placement?: CachePlacement | undefined;
+  /** Whether the answer will be judged by how likely its tokens were, where the model can tell. Absent: no. */
+  readonly asksLogprobs?: boolean | undefined;
 }
 
 /**
@@ -39,15 +42,16 @@ export function outgoing(
   exchange: Exchange,
   { target, named, unreadable = [] }: Pick<Candidate, "target" | "named" | "unreadable">,
   upstreamDialect: Dialect,
-  { strict, call, placement }: OutgoingOptions,
+  { strict, call, placement, asksLogprobs }: OutgoingOptions,
 ): Outgoing {
   const { record } = target;
+  const askLogprobs = asksLogprobs === true && can(record, "logprobs", exchange.request) === true;
   const asSaid = named || record === undefined || upstreamDialect.refuses?.(exchange.request, record) !== true;
   const made =
     upstreamDialect.name === exchange.dialect.name && asSaid && unreadable.length === 0
-      ? edited(exchange, target, call, placement)
+      ? edited(exchange, target, { call, placement, askLogprobs })
       : written(
-          without(placement === undefined ? exchange.request : placedRequest(exchange.request, placement), unreadable),
+          without(asking(placedOf(exchange.request, placement), askLogprobs), unreadable),
           target,
           upstreamDialect,
           call,
@@ -56,12 +60,22 @@ export function outgoing(
   return made;
 }
 
-function edited(exchange: Exchange, target: Target, call: CallFacts, placement: CachePlacement | undefined): Outgoing {
+interface OwnEdits {
+  readonly call: CallFacts;
+  readonly placement: CachePlacement | undefined;
+  readonly askLogprobs: boolean;
+}
+
+function edited(exchange: Exchange, target: Target, { call, placement, askLogprobs }: OwnEdits): Outgoing {
   const { dialect, body, raw, request } = exchange;
   const { provider } = target.instance;
   const placing = placement === undefined ? undefined : dialect.placing?.(body, request, placement);
   const edits = [
-    ...dialect.edits(body, { model: target.model, askStreamUsage: request.stream && provider.asksStreamUsage }),
+    ...dialect.edits(body, {
+      model: target.model,
+      askStreamUsage: request.stream && provider.asksStreamUsage,
+      askLogprobs,
+    }),
     ...(placing?.edits ?? []),
     ...(provider.quirks?.(dialect.name, body, target.record, call) ?? []),
   ];
@@ -73,6 +87,14 @@ function edited(exchange: Exchange, target: Target, call: CallFacts, placement: 
     hidesUsage: request.stream && provider.asksStreamUsage && !request.wantsStreamUsage,
     unplaced: placing?.unplaced ?? placement?.placed ?? [],
   };
+}
+
+function placedOf(request: ChatRequest, placement: CachePlacement | undefined): ChatRequest {
+  return placement === undefined ? request : placedRequest(request, placement);
+}
+
+function asking(request: ChatRequest, askLogprobs: boolean): ChatRequest {
+  return askLogprobs ? { ...request, logprobs: request.logprobs ?? {} } : request;
 }
 
 interface Reduced {

@@ -6,6 +6,7 @@ import type { AnswerError, ChatEvent, ChatRequest, DialectName, JsonObject, Loss
 import type { Edit } from "../edit.ts";
 import type { GatewayError } from "../errors.ts";
 import type { CacheContract, ModelRecord } from "../model.ts";
+import type { Isolation } from "./isolating.ts";
 import type { Movable } from "./movable.ts";
 import type { Remembering } from "./remembering.ts";
 
@@ -48,6 +49,13 @@ export interface Dialect {
    * text, or no end where anything could stand.
    */
   readonly movable?: (body: JsonObject) => Movable | undefined;
+
+  /**
+   * The edits that keep a client's own body apart from those of other tenants. Absent: nothing of it is in a cache.
+   *
+   * @throws GatewayError `unsupported` where a line cannot stand in front of what it says.
+   */
+  readonly isolating?: (body: JsonObject, isolation: Isolation) => readonly Edit[];
 
   /**
    * The edits by which a client's body asks for nothing to be generated, so that its prompt is only written to the cache; where there
@@ -102,6 +110,8 @@ export interface EditOptions {
   readonly model: string;
   /** Whether the upstream must be asked to report usage in a stream (where the dialect makes that optional). */
   readonly askStreamUsage: boolean;
+  /** Whether the upstream is to tell how likely each token was, where the dialect has a word for that. Absent: as the client says. */
+  readonly askLogprobs?: boolean;
 }
 
 /** How a prompt is to be cached. */

@@ -12,6 +12,7 @@ import { ollamaEncoder } from "./ollama-chat.encode.ts";
 import { errorEvent, readError, writeError } from "./ollama-chat.errors.ts";
 import { readPrompt, writePrompt } from "./ollama-chat.generate.ts";
 import { NDJSON_CONTENT_TYPE } from "./ndjson.ts";
+import { isolating, promptIsolating } from "./ollama-chat.isolating.ts";
 import { CHAT_LINE, GENERATE_LINE, type LineForm } from "./ollama-chat.line.ts";
 import { movable, promptMovable } from "./ollama-chat.movable.ts";
 import { promptPlacing } from "./ollama-chat.placing.ts";
@@ -29,6 +30,7 @@ export const ollamaChat: Dialect = {
   // Messages are where the older API has them.
   placing: keyPlacing,
   movable,
+  isolating,
   ...answersAs(CHAT_LINE),
 };
 
@@ -38,6 +40,7 @@ export const ollamaGenerate: Dialect = {
   writeRequest: writePrompt,
   placing: promptPlacing,
   movable: promptMovable,
+  isolating: promptIsolating,
   ...answersAs(GENERATE_LINE),
 };
 
@@ -56,6 +59,9 @@ function answersAs(form: LineForm): Omit<Dialect, "name" | "readRequest" | "writ
 }
 
 /** Usage always comes in this dialect's streams, so the model's name is all there is to change. */
-function edits(body: JsonObject, { model }: EditOptions): readonly Edit[] {
-  return body["model"] === model ? [] : [{ op: "set", path: ["model"], value: model }];
+function edits(body: JsonObject, { model, askLogprobs }: EditOptions): readonly Edit[] {
+  const renamed: readonly Edit[] = body["model"] === model ? [] : [{ op: "set", path: ["model"], value: model }];
+  return askLogprobs === true && body["logprobs"] !== true ? [...renamed, ...ASKING_LOGPROBS] : renamed;
 }
+
+const ASKING_LOGPROBS: readonly Edit[] = [{ op: "set", path: ["logprobs"], value: true }];

@@ -10,6 +10,7 @@ import type { Dialect, EditOptions } from "./dialect.ts";
 import { chatDecoder } from "./openai-chat.decode.ts";
 import { chatEncoder } from "./openai-chat.encode.ts";
 import { errorEvent, readChatError, writeError } from "./openai-chat.errors.ts";
+import { isolating } from "./openai-chat.isolating.ts";
 import { movable } from "./openai-chat.movable.ts";
 import { placing } from "./openai-chat.placing.ts";
 import { prewarming } from "./openai-chat.prewarming.ts";
@@ -27,6 +28,7 @@ export const openaiChat: Dialect = {
   edits,
   placing,
   movable,
+  isolating,
   prewarming,
   decoder: chatDecoder,
   watcher: () => new ChatWatcher(),
@@ -37,10 +39,15 @@ export const openaiChat: Dialect = {
   comment: sseComment,
 };
 
-function edits(body: JsonObject, { model, askStreamUsage }: EditOptions): readonly Edit[] {
-  const renamed: readonly Edit[] = body["model"] === model ? [] : [{ op: "set", path: ["model"], value: model }];
-  return askStreamUsage ? [...renamed, ...askingUsage(body["stream_options"])] : renamed;
+function edits(body: JsonObject, { model, askStreamUsage, askLogprobs }: EditOptions): readonly Edit[] {
+  return [
+    ...(body["model"] === model ? [] : [{ op: "set", path: ["model"], value: model } as const]),
+    ...(askStreamUsage ? askingUsage(body["stream_options"]) : []),
+    ...(askLogprobs === true && body["logprobs"] !== true ? ASKING_LOGPROBS : []),
+  ];
 }
+
+const ASKING_LOGPROBS: readonly Edit[] = [{ op: "set", path: ["logprobs"], value: true }];
 
 /** Without being asked, a stream does not say what it used. */
 function askingUsage(options: JsonObject[string]): readonly Edit[] {
