@@ -5,7 +5,8 @@
  * A checked answer is read to its end first, a streamed one too: nothing can be taken back from a client. One that does not do is settled
  * as it is, with the word `escalated` on its row. Where nobody else answers, it is what the client gets: better than nothing.
  */
-import { firstAnswer, Tries, type AttemptContext, type AttemptDependencies } from "./attempt.ts";
+import { firstAnswer } from "./attempt.ts";
+import { Tries, type AttemptContext, type AttemptDependencies } from "./attempt-context.ts";
 import type { FirstAnswer, Refusal } from "./begun.ts";
 import type { ChatRequest } from "./chat.ts";
 import { REVIEWED_MAX } from "./checks/review.ts";
@@ -63,7 +64,7 @@ class Cascade {
   }
 
   async run(): Promise<CheckedAnswer> {
-    let order = ordered(this.#context.decision.order, this.#parts);
+    let order = cascadeOrder(this.#context.decision.order, this.#parts);
     let kept: Gathered | undefined;
     for (;;) {
       const first = await this.#ask(order);
@@ -161,8 +162,11 @@ class Cascade {
 }
 
 /** Those that the class wants first stand first. A task that has come to one of them does not go back to one before it. */
-function ordered(order: readonly Candidate[], { rules, incumbent }: CascadeParts): readonly Candidate[] {
-  const targets = rules.cascade?.targets ?? [];
+export function cascadeOrder(
+  order: readonly Candidate[],
+  { rules, incumbent, targetOf }: Pick<CascadeParts, "rules" | "incumbent" | "targetOf">,
+): readonly Candidate[] {
+  const targets = (rules.cascade?.targets ?? []).map((name) => targetOf(name)?.name ?? name);
   if (targets.length === 0 || order[0]?.bound === true) return order;
   const from = Math.max(0, targets.indexOf(incumbent ?? ""));
   const wanted = targets.slice(from).flatMap((name) => order.filter(({ target }) => target.name === name));

@@ -11,6 +11,7 @@ import type { Memory } from "./dialects/remembering.ts";
 import { GatewayError } from "./errors.ts";
 import { requireImages } from "./image.ts";
 import { jsonDeeperThan } from "./json-scan.ts";
+import type { DataRules } from "./policies/policy.ts";
 
 /** The client as the ledger knows it. */
 export interface Caller {
@@ -20,6 +21,10 @@ export interface Caller {
   readonly tenant: string;
   /** What its secrets are derived from (a cache's salt): SHA-256 of its key, or its team's. Absent when no keys are configured. */
   readonly keySha256?: string;
+  /** Whether its key reads what the gateway keeps of every tenant (`ClientKey.readsAll`). Absent: no. */
+  readonly readsAll?: true;
+  /** Where its data may go; absent: anywhere. */
+  readonly rules?: DataRules;
 }
 
 export interface ClientKey {
@@ -31,8 +36,14 @@ export interface ClientKey {
    * by, or its team. Never a place in a list: who comes after another one must not come into what is theirs.
    */
   readonly tenant: string;
-  /** The SHA-256 that its team's secrets are derived from, where it has one. */
+  /** Its team's name, where it has one. */
+  readonly team?: string;
+  /** The SHA-256 that its team's secrets are derived from. */
   readonly teamSha256?: string;
+  /** Whether it reads the ledger, the reports and the metrics of every tenant. Absent: its own tenant's. */
+  readonly readsAll?: boolean;
+  /** Where its calls' data may go; absent: anywhere. */
+  readonly rules?: DataRules;
 }
 
 export interface Exchange {
@@ -203,7 +214,34 @@ export function authenticate(headers: Pick<Headers, "get">, keys: readonly Clien
     }
   }
   if (found === undefined) throw new GatewayError("unauthenticated", "the API key is not one that this gateway knows");
-  return { name: found.name, tenant: found.tenant, keySha256: found.teamSha256 ?? found.sha256 };
+  return callerOf(found);
+}
+
+/** Who shows this key. */
+export function callerOf({ name, tenant, sha256, teamSha256, readsAll, rules }: ClientKey): Caller {
+  return {
+    name,
+    tenant,
+    keySha256: teamSha256 ?? sha256,
+    ...(readsAll === true ? { readsAll: true } : {}),
+    ...(rules === undefined ? {} : { rules }),
+  };
+}
+
+/** Whether the keys are several tenants', who are to learn nothing of each other. */
+export function isShared(keys: readonly Pick<ClientKey, "tenant">[]): boolean {
+  return keys.some(({ tenant }) => tenant !== keys[0]?.tenant);
+}
+
+/**
+ * Whose calls somebody may read of (rows, tasks, reports): their own tenant's only; `undefined`: everybody's, as there is one tenant or
+ * the key is one that reads all.
+ *
+ * @throws GatewayError as {@link authenticate} does.
+ */
+export function readableTenant(headers: Pick<Headers, "get">, keys: readonly ClientKey[]): string | undefined {
+  const { tenant, readsAll } = authenticate(headers, keys);
+  return readsAll === true || !isShared(keys) ? undefined : tenant;
 }
 
 /** @throws GatewayError for a compressed body: none of the APIs takes one, and its bytes are edited as they are. */

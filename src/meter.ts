@@ -8,10 +8,12 @@ import type { CacheDiagnosis, ChatEvent, FinishReason, Loss } from "./chat.ts";
 import type { Bindings } from "./binding.ts";
 import type { Leaning } from "./bound.ts";
 import type { ErrorKindName } from "./errors.ts";
+import { heldGain } from "./held-gain.ts";
 import type { CostBasis, LedgerEntry, Outcome, Reservation, UsageBasis } from "./ledger.ts";
 import type { Visit } from "./replicas.ts";
 import type { Candidate } from "./target.ts";
 import type { AnswerCheck } from "./tasks/answer-check.ts";
+import type { Signal } from "./tasks/signals.ts";
 import { isTruncated, PROMPT_TRUNCATED } from "./truncation.ts";
 import {
   cacheSaving,
@@ -33,6 +35,8 @@ export interface MeterOptions {
   readonly visit: Pick<Visit, "cacheRead" | "tellsRead">;
   readonly placed: PlacedPrompt;
   readonly heldMs: number;
+  /** What it would have read had it not waited, by what was known then. */
+  readonly unheldRead: number;
   /** Of all its attempts up to this one, for the client. */
   readonly heldInAllMs: number;
   readonly bindings: Bindings;
@@ -97,6 +101,10 @@ export class Meter {
   /** What the provider said of the prompt's cache. */
   #diagnosis: CacheDiagnosis | undefined;
   #firstEventAtMs: number | undefined;
+  /** When it was whole, where it was looked through before it went on to the client. */
+  #endedAtMs: number | undefined;
+  /** What was found out about it besides. */
+  readonly #noted: Signal[] = [];
   #finish: FinishReason | undefined;
   #entry: LedgerEntry | undefined;
   /** The answer's id, where its provider goes on with it whether or not it is heard. */
@@ -141,7 +149,9 @@ export class Meter {
    */
   caching(ahead: readonly ChatEvent[] = []): CacheFacts {
     const { placed, heldInAllMs } = this.#options;
-    let [usage, tier] = [this.#bill?.usage ?? this.#usage, this.#tier];
+    // What was estimated is for the row, where it is marked as such.
+    const said = this.#bill?.usageBasis === "reported" ? this.#bill.usage : this.#usage;
+    let [usage, tier] = [said, this.#tier];
     for (const event of ahead) {
       if (event.type === "error") break;
       if (event.type !== "usage") continue;
@@ -161,6 +171,21 @@ export class Meter {
   /** The settled row; `undefined` while the answer runs. */
   get entry(): LedgerEntry | undefined {
     return this.#entry;
+  }
+
+  /** Its first event is here, and will be observed later on. */
+  arrived(): void {
+    this.#firstEventAtMs ??= this.#options.now();
+  }
+
+  /** All of it is here: what is done with it from now on is not the provider's time. */
+  arrivedWhole(): void {
+    this.#endedAtMs ??= this.#options.now();
+  }
+
+  /** For its row. */
+  note(signal: Signal): void {
+    this.#noted.push(signal);
   }
 
   observe(event: ChatEvent): void {
@@ -299,7 +324,8 @@ export class Meter {
 
   #settle(outcome: Outcome, status: number, errorKind: string | undefined, bill: Bill): void {
     if (this.#entry !== undefined || this.#isPostponed) return;
-    const { reservation, losses, overheadMs, placed, heldMs, now } = this.#options;
+    const { reservation, losses, overheadMs, placed, heldMs, unheldRead, now } = this.#options;
+    const { price } = this.#options.candidate.target;
     const { usage, usageBasis } = bill;
     const { cost, costBasis } = this.#price(bill);
     const nowMs = now();
@@ -308,7 +334,7 @@ export class Meter {
     const shown = outcome === "complete" ? (this.#options.check?.signals() ?? []) : [];
     const entry: LedgerEntry = {
       ...reservation,
-      signals: [...(reservation.signals ?? []), ...shown],
+      signals: [...(reservation.signals ?? []), ...shown, ...this.#noted],
       outcome,
       status,
       errorKind,
@@ -317,7 +343,7 @@ export class Meter {
       cost,
       costBasis,
       ttftMs: this.#firstEventAtMs === undefined ? undefined : this.#firstEventAtMs - reservation.startedAtMs,
-      durationMs: nowMs - reservation.startedAtMs,
+      durationMs: (this.#endedAtMs ?? nowMs) - reservation.startedAtMs,
       overheadMs,
       finishReason: this.#finish,
       predictedRead: placed.predictedRead,
@@ -325,6 +351,7 @@ export class Meter {
       cacheMarks: placed.marksText,
       cacheBust: placed.bustText,
       heldMs: heldMs === 0 ? undefined : heldMs,
+      heldGain: heldMs === 0 ? undefined : heldGain(usage, unheldRead, this.#tier === undefined ? price : undefined),
       losses: this.isTruncated ? [...losses, { field: PROMPT_TRUNCATED, path: "messages" }] : [...losses],
     };
     if (this.#background !== undefined && this.#goesOn) {

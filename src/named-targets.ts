@@ -16,4 +16,13 @@ export function namedTargets(targets: Targets, nowMs: number): readonly Target[]
   return [...found.values()];
 }
 
+/** What is known of a target that the config names; `undefined`: there is none. */
+export function targetNamed(name: string, targets: Pick<Targets, "resolve">): Target | undefined {
+  try {
+    return targets.resolve(name).targets[0];
+  } catch {
+    return undefined;
+  }
+}
+
 const OURS = "sluice";
