@@ -207,5 +207,6 @@ function typeOf(status: number, said: string | undefined): string {
   if (status === 503 || status === 529) return "service_unavailable_error";
   if (status >= 500) return "server_error";
   if (status === 401) return "authentication_error";
+  if (status === 402) return "insufficient_quota";
   return status === 403 ? "permission_error" : "invalid_request_error";
 }
