@@ -2,14 +2,13 @@
 /**
  * The only file that knows everybody: config → providers → routes → listen → drain on SIGTERM, reload on SIGHUP.
  */
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { startSandbox, type RunningSandbox } from "../bench/sandbox/index.ts";
 import { providerKinds } from "../providers/index.ts";
 import { createApp } from "../routes/index.ts";
 import { banner } from "./banner.ts";
-import { cacheLint } from "./cache-lint.ts";
+import { commands, type Command } from "./commands.ts";
 import { ConfigError, loadConfig, printableConfig, USAGE, type Config } from "./config.ts";
 import { createSluice, type Sluice } from "./index.ts";
 import { createLog, type Log } from "./log.ts";
@@ -20,8 +19,9 @@ const DRAIN_MS_MAX = 30_000;
 
 async function main(): Promise<void> {
   const arguments_ = process.argv.slice(2);
-  if (arguments_[0] === "cache-lint") {
-    lint(arguments_.slice(1));
+  const command = commands.get(arguments_[0] ?? "");
+  if (command !== undefined) {
+    await runCommand(command, arguments_.slice(1));
     return;
   }
   let loaded;
@@ -50,9 +50,9 @@ async function main(): Promise<void> {
   }
 }
 
-/** It needs no configuration, and a wrong one is not in its way. */
-function lint(arguments_: readonly string[]): void {
-  const { output, problem, exitCode } = cacheLint(arguments_, (path) => readFileSync(path === "-" ? 0 : path, "utf8"));
+async function runCommand(command: Command, given: readonly string[]): Promise<void> {
+  const machine = { environment: process.env, folder: process.cwd(), kinds: providerKinds };
+  const { output, problem, exitCode } = await command(given, machine);
   process.stdout.write(output);
   process.stderr.write(problem);
   process.exitCode = exitCode;
@@ -153,6 +153,7 @@ function reload(
     if (config.providers.length === 0) throw new ConfigError(["no provider is left; the sandbox comes with a restart"]);
     sluice.reload(config);
     log.info("reloaded");
+    for (const warning of config.warnings) log.warn("config", { warning });
     for (const option of needingRestart(started, config)) log.warn("needs-restart", { option });
   } catch (error) {
     log.error("reload-failed", { reason: error instanceof Error ? error.message : String(error) });

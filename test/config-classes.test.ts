@@ -97,9 +97,51 @@ describe("a class", () => {
       "`classes.triage.deny`: no provider is called `huggingface`; there are eu, openai",
     );
   });
+
+  test.each([
+    [
+      "cascade: { targets: [openai/gpt-5.4-nano, mistral-small-2603] }",
+      "cascade.targets`: model `mistral-small-2603` belongs",
+    ],
+    ["cascade: { reviewers: gtp-5.4 }", "cascade.reviewers`: no model is called `gtp-5.4`; did you mean `gpt-5.4`"],
+    [
+      "crossCheck: { reviewers: [small, openay/gpt-5.4] }",
+      "crossCheck.reviewers`: no provider is called `openay`; did you mean `openai/…`?",
+    ],
+    [
+      "allow: openai/gpt-5.4-nani",
+      "allow`: `openai/gpt-5.4-nani` is no model that is known of `openai`; did you mean `openai/gpt-5.4-nano`?",
+    ],
+    [
+      "deny: [eu/gtp-5.4-*]",
+      "deny`: no model that is known of `eu` begins as `eu/gtp-5.4-*` says; did you mean `eu/gpt-5.4`?",
+    ],
+  ])("%s is warned that nothing is behind a name", (row, message) => {
+    const { warnings } = load(`classes: { triage: { ${row} } }`);
+    expect(warnings).toEqual([expect.stringContaining(`\`classes.triage.${message}`)]);
+  });
+
+  test("is not warned of names that lead somewhere", () => {
+    const row =
+      "cascade: { targets: [small, openai/gpt-5.4-mini], reviewers: eu/gpt-5.4 }, crossCheck: { reviewers: small }";
+    const rules = "allow: [openai/gpt-5.4-nano, eu/gpt-*, openai/*, o*, eu], deny: [openai/gpt-5.4-mini]";
+    expect(load(`classes: { triage: { ${row}, ${rules} } }`).warnings).toEqual([]);
+  });
+
+  test("may not have the question for a target checked by a question", () => {
+    expect(problems("classes: { triage: { cascade: { targets: auto } } }")).toEqual([
+      "`classes.triage.cascade.targets`: `auto` is not a target but a question for one",
+    ]);
+  });
 });
 
 describe("a key", () => {
+  test("is warned of a model in its rules that nobody knows", () => {
+    expect(load("keys: [{ name: app, keyEnv: APP, allow: [eu/gpt-5.4-nanoo] }]").warnings).toEqual([
+      "`keys.app.allow`: `eu/gpt-5.4-nanoo` is no model that is known of `eu`; did you mean `eu/gpt-5.4-nano`?",
+    ]);
+  });
+
   test("has rules of its own, which `check` shows without the key", () => {
     const config = load("keys: [{ name: app, keyEnv: APP, residency: [eu], deny: openai }]");
     expect(config.keys[0]?.rules).toEqual({ residency: ["eu"], deny: ["openai"] });

@@ -94,9 +94,10 @@ describe.each(wires)("$dialect", { timeout: 30_000 }, (wire) => {
   test("SIGHUP: new calls follow the new config, the running stream does not notice", async () => {
     const gateway = await start(wire);
     const { running, goOn } = await begunStream(gateway.url, wire);
-    folder.configure(configFor(wire, "after"));
+    folder.configure(`${configFor(wire, "after")}\nclasses: { lost: { crossCheck: { reviewers: itt/x } } }`);
     gateway.process.kill("SIGHUP");
     await until(() => gateway.said().includes('"reloaded"'));
+    await until(() => gateway.said().includes("`classes.lost.crossCheck.reviewers`: no provider is called `itt`"));
 
     upstream.answer(answers(wire));
     const status = async (model: string) =>
