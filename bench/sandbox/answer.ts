@@ -55,8 +55,18 @@ const ANSWER_TOKENS_MAX = 128_000;
 const OPENING = "This is the sandbox, not a model.";
 const FILLER = ["the", "quick", "brown", "fox", "jumps", "over", "a", "lazy", "dog", "and", "runs", "home"];
 
-export function answerTo(ask: Ask, directives: Directives): Answer {
-  const wanted = wantedParts(ask, directives);
+/** What a model that somebody scripted says in place of the sandbox's own (`startSandbox({ model })`). */
+export interface Said {
+  readonly text: string;
+  /** Tools that it calls, in order; those that the request does not have are left out. */
+  readonly calls: readonly Call[];
+  /** Until its first token, and how fast it goes on; absent: as the sandbox's pace is. */
+  readonly ttftMs?: number;
+  readonly tokensPerSecond?: number;
+}
+
+export function answerTo(ask: Ask, directives: Directives, said?: Said): Answer {
+  const wanted = said === undefined ? wantedParts(ask, directives) : saidParts(ask, said);
   const thought =
     ask.thinkingTokens === 0 ? [] : fillerTokens(`${ask.seed}think`, Math.min(ask.thinkingTokens, ANSWER_TOKENS_MAX));
   const cut = cutAtStop(wanted.text, ask.stop);
@@ -99,6 +109,11 @@ interface Wanted {
   readonly text: string;
   readonly calls: readonly Call[];
   readonly refused: boolean;
+}
+
+function saidParts({ tools }: Ask, { text, calls }: Said): Wanted {
+  const known = calls.filter(({ name }) => tools.some((tool) => tool.name === name));
+  return { text, calls: known, refused: false };
 }
 
 function wantedParts(ask: Ask, directives: Directives): Wanted {

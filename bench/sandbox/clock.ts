@@ -29,7 +29,8 @@ export function systemClock(speed: number = 1): Clock {
           signal?.removeEventListener("abort", done);
           resolve();
         };
-        const timer = setTimeout(done, Math.min(milliseconds / speed, 2 ** 31 - 1));
+        // What was due a moment ago is due now: the clock does not stand still between two looks at it.
+        const timer = setTimeout(done, Math.min(Math.max(0, milliseconds / speed), 2 ** 31 - 1));
         signal?.addEventListener("abort", done);
       }),
   };

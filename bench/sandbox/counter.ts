@@ -1,4 +1,6 @@
 /** What a provider of the sandbox serves its requests with. */
+import type { JsonObject } from "../../src/chat.ts";
+import type { Said } from "./answer.ts";
 import type { Clock } from "./clock.ts";
 import type { Faults } from "./faults.ts";
 import type { Invoice } from "./invoice.ts";
@@ -15,11 +17,20 @@ export interface ModelPace {
   readonly tokensPerSecond?: number;
 }
 
+/** A model that somebody scripted. @returns `undefined`: the sandbox's own answers. */
+export type ScriptedModel = (asked: {
+  readonly provider: string;
+  readonly model: string;
+  /** The request as it came. */
+  readonly body: JsonObject;
+}) => Said | undefined;
+
 export interface Counter {
   readonly wire: Wire;
   readonly book: ModelBook;
   readonly clock: Clock;
   readonly pace: ModelPace;
+  readonly model: ScriptedModel | undefined;
   readonly faults: Faults;
   readonly limiter: Limiter;
   readonly invoice: Invoice;

@@ -10,7 +10,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import type { ModelRecord } from "../../src/model.ts";
 import { type Clock, systemClock } from "./clock.ts";
-import type { ModelPace } from "./counter.ts";
+import type { ModelPace, ScriptedModel } from "./counter.ts";
 import { Faults } from "./faults.ts";
 import { answerAsItself } from "./itself.ts";
 import { Invoice } from "./invoice.ts";
@@ -27,6 +27,8 @@ import { type VllmOptions, vllmWire } from "./wire/vllm.ts";
 import type { Wire } from "./wire/wire.ts";
 
 export { instantClock, manualClock, systemClock, type Clock, type ManualClock } from "./clock.ts";
+export type { Said } from "./answer.ts";
+export type { ScriptedModel } from "./counter.ts";
 export type { ReceivedRequest } from "./requests.ts";
 
 export interface SandboxOptions {
@@ -37,6 +39,8 @@ export interface SandboxOptions {
   readonly clock?: Clock;
   /** How fast the models are. Default: they take no time. */
   readonly pace?: ModelPace;
+  /** Says what is answered, where it has something to say. Default: the sandbox's own answers. */
+  readonly model?: ScriptedModel;
   /** Rate limits by provider, for each of its accounts. Default: none. */
   readonly limits?: Readonly<Record<string, RateLimits>>;
   /** The models it knows, instead of its own list. */
@@ -95,6 +99,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Runnin
           book,
           clock,
           pace,
+          model: options.model,
           faults,
           limiter,
           invoice,

@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { JsonObject, JsonValue } from "../../src/chat.ts";
-import { answerTo } from "./answer.ts";
+import { answerTo, type Said } from "./answer.ts";
 import type { CachePlan } from "./cache/cache.ts";
 import type { Counter } from "./counter.ts";
 import { directivesOf, type Directives, millisecondsOf, numberOf } from "./directives.ts";
@@ -143,12 +143,13 @@ async function answerCall(
       refuse(outlet, received, wire.fault(429, "plain", taken.retryAfterMs), requestId, taken.state, counter);
       return;
     }
+    const said = counter.model?.({ provider: wire.provider, model: call.model, body });
     const reply: Reply = {
-      answers: call.asks.map((ask) => answerTo(ask, directives)),
+      answers: call.asks.map((ask) => answerTo(ask, directives, said)),
       bill: plan.bill,
       id: identifier("reply", call.asks[0]?.seed ?? "", String(counter.number())),
       createdSeconds: Math.floor(clock.now() / 1000),
-      pace: paceOf(plan, directives, counter),
+      pace: paceOf(plan, directives, said, counter),
       nowMs: () => clock.now(),
     };
     const framing = framingOf(directives);
@@ -182,12 +183,12 @@ function countedTokens(call: Call, plan: CachePlan, wire: Wire): { inputTokens: 
   };
 }
 
-function paceOf(plan: CachePlan, directives: Directives, { pace }: Counter): ReplyPace {
+function paceOf(plan: CachePlan, directives: Directives, said: Said | undefined, { pace }: Counter): ReplyPace {
   return {
     loadMs: plan.loadMs ?? 0,
     promptMs:
-      (millisecondsOf(directives.get("ttft")) ?? pace.firstTokenMs ?? 0) +
+      (millisecondsOf(directives.get("ttft")) ?? said?.ttftMs ?? pace.firstTokenMs ?? 0) +
       (uncachedTokens(plan.bill) * 1000) / (pace.prefillTokensPerSecond ?? Infinity),
-    perTokenMs: 1000 / (numberOf(directives, "tps") ?? pace.tokensPerSecond ?? Infinity),
+    perTokenMs: 1000 / (numberOf(directives, "tps") ?? said?.tokensPerSecond ?? pace.tokensPerSecond ?? Infinity),
   };
 }
