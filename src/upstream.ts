@@ -2,6 +2,7 @@
  * The one egress: undici's dispatcher, with our own deadlines and an abort that also reaches queued requests.
  */
 import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from "node:zlib";
+import type { LookupFunction } from "node:net";
 import type { Transform } from "node:stream";
 import { Agent, type Dispatcher } from "undici";
 import type { ErrorKindName } from "./errors.ts";
@@ -77,9 +78,15 @@ export interface Upstream {
 /** Answers larger than this many header bytes are refused by undici. */
 const ANSWER_HEADER_BYTES_MAX = 64 * 1024;
 
-export function createUpstream(options: { readonly connectMs: number }): Upstream {
+export interface UpstreamOptions {
+  readonly connectMs: number;
+  /** What a host's name means; by default what the system says. */
+  readonly lookup?: LookupFunction;
+}
+
+export function createUpstream({ connectMs, lookup }: UpstreamOptions): Upstream {
   const agent = new Agent({
-    connect: { timeout: options.connectMs },
+    connect: { timeout: connectMs, ...(lookup === undefined ? {} : { lookup }) },
     // Our own deadlines rule; undici's would end long reasoning at 300 s.
     headersTimeout: 0,
     bodyTimeout: 0,

@@ -1,31 +1,17 @@
 /** A real Prometheus reads what /metrics says, and its sums are the ledger's. Skipped where Prometheus is not installed. */
-import { execFileSync, spawn, type ChildProcess } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { execFileSync } from "node:child_process";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startSandbox, type RunningSandbox } from "../bench/sandbox/index.ts";
+import { isInstalled, startPrometheus, type Started } from "./prometheus-started.ts";
 import { startGateway, type RunningGateway } from "./running.ts";
 
-const isThere = has("prometheus") && has("promtool");
+const isThere = isInstalled("prometheus") && isInstalled("promtool");
 if (!isThere) console.log("skipped: prometheus and promtool are not installed (Debian's package `prometheus`)");
-
-function has(command: string): boolean {
-  try {
-    execFileSync(command, ["--version"], { stdio: "ignore" });
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 describe.skipIf(!isThere)("Prometheus", () => {
   let sandbox: RunningSandbox;
   let gateway: RunningGateway;
-  let prometheus: ChildProcess;
-  let folder: string;
-  let url: string;
+  let prometheus: Started;
 
   beforeAll(async () => {
     sandbox = await startSandbox({ host: "127.0.0.1", port: 0 });
@@ -41,30 +27,16 @@ describe.skipIf(!isThere)("Prometheus", () => {
       expect(answer.status).toBe(200);
       await answer.text();
     }
-    folder = mkdtempSync(join(tmpdir(), "sluice-prometheus-"));
     const target = new URL(gateway.url).host;
-    writeFileSync(
-      join(folder, "prometheus.yml"),
+    prometheus = await startPrometheus(
       `global: { scrape_interval: 1s }\nscrape_configs:\n  - job_name: sluice\n    static_configs: [{ targets: ["${target}"] }]\n`,
-    );
-    const port = await freePort();
-    url = `http://127.0.0.1:${port}`;
-    prometheus = spawn(
-      "prometheus",
-      [
-        `--config.file=${join(folder, "prometheus.yml")}`,
-        `--storage.tsdb.path=${join(folder, "data")}`,
-        `--web.listen-address=127.0.0.1:${port}`,
-      ],
-      { stdio: "ignore" },
     );
   });
 
   afterAll(async () => {
-    prometheus.kill("SIGKILL");
+    await prometheus?.stop();
     await gateway.close();
     await sandbox.close();
-    rmSync(folder, { recursive: true, force: true });
   });
 
   test("promtool finds nothing wrong with the text", async () => {
@@ -89,21 +61,10 @@ describe.skipIf(!isThere)("Prometheus", () => {
 
   /** The value of a query; `undefined` while there is none. */
   async function asked(query: string): Promise<number | undefined> {
-    try {
-      const answer = await fetch(`${url}/api/v1/query?query=${encodeURIComponent(query)}`);
-      const body = (await answer.json()) as { data: { result: readonly { value: readonly [number, string] }[] } };
-      const value = body.data.result[0]?.value[1];
-      return value === undefined ? undefined : Number(value);
-    } catch {
-      return undefined;
-    }
+    const answer = (await prometheus.ask(`/api/v1/query?query=${encodeURIComponent(query)}`)) as
+      | { data: { result: readonly { value: readonly [number, string] }[] } }
+      | undefined;
+    const value = answer?.data.result[0]?.value[1];
+    return value === undefined ? undefined : Number(value);
   }
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => void server.close(resolve));
-  return port;
-}

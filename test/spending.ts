@@ -18,7 +18,7 @@ export interface Spending {
   close(): Promise<void>;
 }
 
-/** @param notify The config's section. @param data A folder that outlives it. */
+/** @param notify The config's section. */
 export async function startSpending(
   notify = "[]",
   environment: Readonly<Record<string, string>> = {},
