@@ -10,7 +10,7 @@ export const FLAGS_TEXT = `
   --targets <a,b,…>             two or more, the first is the base: an alias of sluice.yaml, a target, or name=provider/model[@client]
                                 (current, nano, self-hosted: the aliases, or Claude Sonnet 5.5, GPT-5.4 nano and Mistral Small 4)
   --gpu '<target>=$7/hour,prefill=<tokens/s>,decode=<tokens/s>[,utilization=0.5]'
-                                a server of one's own, as you measured it; absent: what sluice.yaml says of the model
+                                a server of one's own, as you measured it, or calibration.json, as bench calibrate did; absent: what sluice.yaml says of the model
   --judge <provider/model>      says whether an answer does, where a check asks for it; of another lineage than all targets
   --repeats <N> --concurrency <N> --seed <N>   of each task (1); of each target at once (4); of all chance (1)
   --cold | --warm               no task finds another's prefix in a cache; or each class is sent once before. Neither: as it comes

@@ -9,7 +9,7 @@ import { createSluice } from "../../src/index.ts";
 import { createLog } from "../../src/log.ts";
 import type { ConfiguredModelRow } from "../../src/models-schema.ts";
 import { startServer } from "../../src/server.ts";
-import { startSandbox, type RunningSandbox, type ScriptedModel } from "../sandbox/index.ts";
+import { startSandbox, type RunningSandbox, type SandboxOptions, type ScriptedModel } from "../sandbox/index.ts";
 import { CompareError } from "./compare-error.ts";
 
 export interface Setting {
@@ -32,6 +32,8 @@ export interface SettingOptions {
   readonly folder: string;
   /** Whoever answers in the simulator. */
   readonly model: ScriptedModel;
+  /** How fast it is; absent: it takes no time. */
+  readonly pace?: NonNullable<SandboxOptions["pace"]>;
 }
 
 /** @throws CompareError */
@@ -62,6 +64,7 @@ export async function openSetting(options: SettingOptions): Promise<Setting> {
     host: "127.0.0.1",
     port: 0,
     model: options.model,
+    ...(options.pace === undefined ? {} : { pace: options.pace }),
     // As a server is to be started whose costs are to be known to the token.
     vllm: { reportsCached: true },
   });

@@ -10,7 +10,7 @@ import type { ConfiguredModelRow } from "../../src/models-schema.ts";
 import { createModelTable, withConfiguredRow } from "../../src/models.ts";
 import { RECORD_DEFAULTS } from "../../src/model.ts";
 import { createTargets, type Target, type Targets } from "../../src/target.ts";
-import { readHardware } from "../replay/price-rules.ts";
+import { hardwareOf } from "../calibrate/hardware.ts";
 import { ReplayError } from "../replay/replay-error.ts";
 import { clientFor, clientKinds } from "./clients/index.ts";
 import type { ClientKind } from "./clients/client.ts";
@@ -169,14 +169,15 @@ function configuredHardware(rows: ReadonlyMap<string, ConfiguredModelRow>, targe
 
 function hardwareSaid(text: string, chosen: readonly Chosen[]): readonly [string, Hardware] {
   try {
-    const { target, usdPerHour, prefill, decode, utilization } = readHardware(text);
+    const { target, usdPerHour, prefill, decode, utilization, isCalibrated } = hardwareOf(text);
     const one = chosen.find(({ name, target: { name: model } }) => name === target || model === target);
     if (one === undefined)
       throw new CompareError(
         `--gpu ${target}: it is not compared; there are ${chosen.map(({ name }) => name).join(", ")}`,
       );
     const speeds = { prefill_tokens_per_second: prefill, decode_tokens_per_second: decode };
-    return [one.name, { usd_per_hour: usdPerHour, ...speeds, utilization, source: "configuration" }];
+    const source = isCalibrated ? "calibrated" : "configuration";
+    return [one.name, { usd_per_hour: usdPerHour, ...speeds, utilization, source }];
   } catch (error) {
     throw error instanceof ReplayError ? new CompareError(error.message) : error;
   }

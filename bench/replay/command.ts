@@ -6,18 +6,11 @@ import { providerKinds } from "../../providers/index.ts";
 import { classRulesOf } from "../../src/config-classes.ts";
 import { ConfigError, loadConfig } from "../../src/config.ts";
 import { policies } from "../../src/policies/index.ts";
+import { hardwareOf } from "../calibrate/hardware.ts";
 import { openSource, type OpenedLedger } from "./database.ts";
 import { exportTo } from "./export.ts";
 import { FLAGS_TEXT } from "./flags-text.ts";
-import {
-  hardwareRule,
-  isAbout,
-  readHardware,
-  readPriceRule,
-  readPricesFile,
-  type Hardware,
-  type PriceRule,
-} from "./price-rules.ts";
+import { hardwareRule, isAbout, readPriceRule, readPricesFile, type Hardware, type PriceRule } from "./price-rules.ts";
 import { ReplayError } from "./replay-error.ts";
 import { asItWasText, movedText, serverText, wouldBeText } from "./report.ts";
 import { resultOf } from "./result.ts";
@@ -92,7 +85,7 @@ function readQuestion(values: Values): Question {
   return {
     sinceMs: timeOf("--since", values.since),
     untilMs: timeOf("--until", values.until),
-    hardware: values.gpu.map(readHardware),
+    hardware: values.gpu.map(hardwareOf),
     config: values.config === undefined ? undefined : readConfig(values.config),
     rules: [
       ...(values.prices === undefined ? [] : readPricesFile(readText(values.prices), basename(values.prices))),

@@ -14,7 +14,8 @@ export const FLAGS_TEXT = `
   --gpu '<target>=$2.10/hour,prefill=<tokens/s>,decode=<tokens/s>[,busy=0.8][,utilization=1]'
                                 a server of one's own, paid by the hour: how busy, how many, and from how many tasks a day it pays. Tokens per
                                 second of all its calls together, as you measured them; busy: most of the busiest hour; utilization: of the paid hours,
-                                from which a --policy has the price of a token. Alone: --all-to it
+                                from which a --policy has the price of a token. Alone: --all-to it. Or the file that bench calibrate wrote:
+                                calibration.json[,busy=0.8][,utilization=1]
   --class <name>                only tasks of this class; again for more
   --since, --until <time>       only tasks that began within (2026-10-01, 2026-11-01T00:00:00Z); earlier ones still teach
   --config <sluice.yaml>        the providers, models and prices of yours; absent: the model table, and each provider as it is called
