@@ -11,10 +11,13 @@ import type { Gateway, Setup } from "../src/gateway.ts";
 import type { KeptAnswers } from "../src/kept.ts";
 import type { Ledger } from "../src/ledger.ts";
 import type { Metrics } from "../src/metrics.ts";
+import { alertsRoute, type AlertRoutes } from "./alerts.ts";
 import { anthropicMessagesRoutes } from "./anthropic-messages.ts";
 import { attemptsRoute } from "./attempts.ts";
+import { budgetsRoute, type BudgetRoutes } from "./budgets.ts";
 import type { Bindings } from "./call.ts";
 import { cacheRoute } from "./cache.ts";
+import { decisionsRoute } from "./decisions.ts";
 import { countTokensRoutes } from "./count-tokens.ts";
 import { forwardedRoutes } from "./forwarded.ts";
 import { healthRoutes } from "./health.ts";
@@ -26,10 +29,12 @@ import { ollamaRoutes } from "./ollama.ts";
 import { openaiChatRoutes } from "./openai-chat.ts";
 import { openaiResponsesRoutes } from "./openai-responses.ts";
 import { prewarmRoute } from "./prewarm.ts";
+import { readerOf } from "./readers.ts";
 import { spendRoute } from "./spend.ts";
 import { tasksRoutes, type TaskRoutes } from "./tasks.ts";
 import { taskClassesRoutes } from "./task-classes.ts";
 import type { TaskClasses } from "../src/tasks/classes.ts";
+import { driftRoute, type DriftRoutes } from "./drift.ts";
 import { errorBody, methodRefused, notServed } from "./surfaces.ts";
 
 export interface RouteDependencies {
@@ -40,6 +45,9 @@ export interface RouteDependencies {
   readonly ledger: Ledger;
   readonly tasks: TaskRoutes["tasks"];
   readonly classes: TaskClasses;
+  readonly budgets: BudgetRoutes["budgets"];
+  readonly alerts: AlertRoutes["alerts"];
+  readonly drift: DriftRoutes["drift"];
   readonly metrics: Metrics;
   readonly explainer: Pick<Explainer, "read">;
   readonly setup: () => Setup;
@@ -55,13 +63,18 @@ export function createApp(dependencies: RouteDependencies): Hono<Bindings> {
     app.use(`${prefix}/v1/models/*`, keyed(setup)).use(`${prefix}/v1/models`, keyed(setup));
   surfaces(app, dependencies);
   for (const prefix of ["", ...PREFIXES]) modelsRoutes(app, setup, discovery, prefix);
-  app.route("/", attemptsRoute(ledger));
-  app.route("/", spendRoute(ledger));
+  const reading = readerOf(() => setup().keys);
+  app.route("/", attemptsRoute(ledger, reading));
+  app.route("/", spendRoute(ledger, reading));
   app.route("/", tasksRoutes(dependencies));
   app.route("/", taskClassesRoutes(dependencies));
-  app.route("/", cacheRoute(dependencies.explainer));
+  app.route("/", budgetsRoute(dependencies));
+  app.route("/", alertsRoute(dependencies));
+  app.route("/", driftRoute(dependencies));
+  app.route("/", decisionsRoute(dependencies, reading));
+  app.route("/", cacheRoute({ reporter: dependencies.explainer, keys: () => setup().keys }));
   app.route("/", prewarmRoute(dependencies));
-  app.route("/", metricsRoute(metrics));
+  app.route("/", metricsRoute(metrics, reading));
   app.route("/", healthRoutes({ isReady: () => !admission.draining && ledger.isAvailable }));
   app.get("/", (context) =>
     context.text("Sluice, an inference gateway. Point your SDK's base URL here; see /v1/models.\n"),

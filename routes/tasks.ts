@@ -13,6 +13,7 @@ import { TASK_ID } from "../src/task.ts";
 import type { TaskClasses } from "../src/tasks/classes.ts";
 import type { Tasks } from "../src/tasks/tasks.ts";
 import { cursorOf, filterOf, limitOf, oneOf, parametersOf, refused } from "./ledger-filter.ts";
+import { readerOf } from "./readers.ts";
 
 export interface TaskRoutes {
   readonly ledger: Pick<Ledger, "tasks">;
@@ -26,12 +27,14 @@ const BODY_BYTES_MAX = 4_096;
 export function tasksRoutes({ ledger, tasks, classes, setup }: TaskRoutes): Hono {
   const route = new Hono();
   const named = (row: TaskRow) => ({ ...row, class_name: classes.nameOf(row.class) ?? null });
+  const reading = readerOf(() => setup().keys);
   const tenantOf = (context: Context) => authenticate(context.req.raw.headers, setup().keys).tenant;
 
   route.get("/sluice/v1/tasks", async (context) => {
     try {
+      const query = queryOf(context.req.url, classes, reading(context));
       await tasks.written();
-      const { data, nextCursor } = await ledger.tasks({ ask: "list", query: queryOf(context.req.url, classes) });
+      const { data, nextCursor } = await ledger.tasks({ ask: "list", query });
       return context.json({ data: data.map(named), next_cursor: nextCursor ?? null });
     } catch (error) {
       return refused(error, context);
@@ -41,8 +44,14 @@ export function tasksRoutes({ ledger, tasks, classes, setup }: TaskRoutes): Hono
     try {
       parametersOf(context.req.url, []);
       const id = idOf(context);
+      const reader = reading(context);
       await tasks.written();
-      const detail = await ledger.tasks({ ask: "detail", tenant: tenantOf(context), id });
+      const detail = await ledger.tasks({
+        ask: "detail",
+        tenant: tenantOf(context),
+        id,
+        ...(reader === undefined ? {} : { reader }),
+      });
       if (detail === undefined) throw unknown(id);
       return context.json({ ...detail, ...named(detail), children: detail.children.map(named) });
     } catch (error) {
@@ -65,7 +74,7 @@ export function tasksRoutes({ ledger, tasks, classes, setup }: TaskRoutes): Hono
 
 const OWN_PARAMETERS = ["class", "parent", "caller", "state", "outcome", "since", "until", "limit", "cursor"];
 
-function queryOf(url: string, classes: Pick<TaskClasses, "idsOf">): TasksQuery {
+function queryOf(url: string, classes: Pick<TaskClasses, "idsOf">, reader: string | undefined): TasksQuery {
   const parameters = parametersOf(url, OWN_PARAMETERS);
   const className = parameters.get("class");
   const parent = parameters.get("parent");
@@ -79,6 +88,7 @@ function queryOf(url: string, classes: Pick<TaskClasses, "idsOf">): TasksQuery {
     ...(className === undefined ? {} : { classes: classes.idsOf(className) }),
     ...(parent === undefined ? {} : { parent }),
     ...(caller === undefined ? {} : { caller }),
+    ...(reader === undefined ? {} : { reader }),
     ...(state === undefined ? {} : { state: oneOf("state", state, ["open", "ended"] as const) }),
     ...(outcome === undefined
       ? {}

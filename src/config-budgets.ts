@@ -198,7 +198,7 @@ function windowOf(text: string, timeZone: string): BudgetWindow | undefined {
   return lengthMs >= MINUTE_MS && lengthMs <= LENGTH_MS_MAX ? { kind: "rolling", lengthMs } : undefined;
 }
 
-function isTimeZone(name: string): boolean {
+export function isTimeZone(name: string): boolean {
   try {
     new Intl.DateTimeFormat("en", { timeZone: name });
     return true;

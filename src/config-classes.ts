@@ -1,6 +1,7 @@
 /** What the config says of classes of tasks and of where data may go: options, and what a policy makes of them. */
 import { z } from "zod";
 import { checkRows, type CheckRows } from "./config-checks.ts";
+import { expectRow, type ExpectRows } from "./config-expectations.ts";
 import type { ClassRules } from "./policies/constraints.ts";
 import type { DataRules } from "./policies/policy.ts";
 import type { PicoUsd } from "./usage.ts";
@@ -13,7 +14,7 @@ export interface DataRows {
 }
 
 /** What holds for the tasks of one class. */
-export interface ClassRow extends DataRows, CheckRows {
+export interface ClassRow extends DataRows, CheckRows, ExpectRows {
   readonly name?: string | undefined;
   readonly idleMinutes?: number | undefined;
   readonly targets?: readonly string[] | undefined;
@@ -111,6 +112,11 @@ export const classes: z.ZodType<Readonly<Record<string, ClassRow>>> = z
         ),
       ...dataRows("the tasks of this class"),
       ...checkRows,
+      expect: expectRow
+        .optional()
+        .describe(
+          "A finished comparison (`npm run bench -- compare`, its `report.json`, from this file's folder on) that live tasks of this class are held against, target by target: tokens and cost a task, refusals, answers out of form. Where they leave it, `sluice_drift` and a message say so. With a `*`, each class of the report is by its own name.",
+        ),
       trials: z
         .strictObject({
           usdPerDay: z

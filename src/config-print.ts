@@ -1,19 +1,23 @@
 /** The effective config for people: everything but secrets. */
 import { stringify } from "yaml";
 import type { Config, ProviderConfig } from "./config.ts";
+import { printableChannel } from "./config-notify.ts";
 import type { ModelRecord } from "./model.ts";
 import { usdNumber, type Price } from "./usage.ts";
 
 /** YAML; where a secret is set, it says where from. */
 export function printableConfig(config: Config): string {
-  const { warnings, secrets, keys, providers, ...rest } = config;
+  const { warnings, secrets, keys, providers, notify, alertRules: _, expectations: __, ...rest } = config;
   const shown = {
     ...rest,
-    keys: keys.map(({ name, team, source }) => ({
+    keys: keys.map(({ name, team, readsAll, rules, source }) => ({
       name,
       ...(team === undefined ? {} : { team }),
+      ...(readsAll === true ? { reads: "all" } : {}),
+      ...rules,
       key: `set (from ${source})`,
     })),
+    notify: notify.map((channel) => printableChannel(channel)),
     providers: Object.fromEntries(providers.map((provider) => [provider.name, printableProvider(provider)])),
   };
   const notes = warnings.map((warning) => `# warning: ${warning}\n`).join("");
@@ -47,6 +51,7 @@ function printableProvider(provider: ProviderConfig): object {
     ...(settings.contextTokens === undefined ? {} : { contextTokens: settings.contextTokens }),
     ...(settings.affinity === undefined ? {} : { affinity: settings.affinity }),
     ...(settings.cacheTokens === undefined ? {} : { cacheTokens: settings.cacheTokens }),
+    ...(provider.residency === undefined ? {} : { residency: provider.residency }),
     apiKey: settings.apiKey === undefined ? "none" : `set (from ${provider.keySource ?? "elsewhere"})`,
     // Values of headers are often credentials.
     ...(headers.length === 0 ? {} : { headers: Object.fromEntries(headers.map((name) => [name, "set"])) }),

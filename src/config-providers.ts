@@ -60,9 +60,19 @@ export function configuredProviders(
         base !== undefined && (kind.recordsOf ?? [kind.kind]).includes(base.provider) ? base : blank(id, kind);
       return { ...withConfiguredRow(own, model), id };
     });
-    const { headers, affinity, cacheTokens } = row;
+    const { headers, affinity, cacheTokens, residency } = row;
     const replicated = { urls, weights, affinity, cacheTokens };
-    const parts = { ...replicated, name, kind, where: `${where}.baseUrl`, key, headers, contextTokens, models };
+    const parts = {
+      ...replicated,
+      name,
+      kind,
+      where: `${where}.baseUrl`,
+      key,
+      headers,
+      contextTokens,
+      models,
+      residency,
+    };
     return [assembled(parts, context)];
   });
 }
@@ -139,6 +149,7 @@ interface Parts {
   readonly key: Key | undefined;
   readonly headers: Readonly<Record<string, string>>;
   readonly contextTokens?: ProviderRow["contextTokens"];
+  readonly residency?: ProviderRow["residency"];
   readonly models: readonly ModelRecord[];
 }
 
@@ -169,6 +180,7 @@ function assembled(parts: Parts, context: ProviderContext): ProviderConfig {
       ...(parts.cacheTokens === undefined ? {} : { cacheTokens: parts.cacheTokens }),
     },
     models,
+    ...(parts.residency === undefined ? {} : { residency: parts.residency }),
     ...(key === undefined ? {} : { keySource: key.source }),
   };
 }

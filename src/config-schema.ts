@@ -1,14 +1,18 @@
 /** The config file's schema: each option with its default, and when to change it. */
 import { z } from "zod";
-import { BOUNDARY_LINE, CACHING_MODES, type CachingMode } from "./cache/modes.ts";
-import { linePattern } from "./cache/line-pattern.ts";
+import { alerts, type AlertsRow } from "./config-alerts.ts";
+import { budgets, type BudgetRow } from "./config-budgets.ts";
+import { classes, dataRows, idleMinutes, type ClassRow, type DataRows } from "./config-classes.ts";
+import { notify, type NotifyRow } from "./config-notify.ts";
+import { patternText } from "./config-pattern.ts";
+import { BOUNDARY_LINE, CACHING_MODES, ISOLATION_MODES, type CachingMode, type IsolationMode } from "./cache/modes.ts";
 import { ANY_CLASS, MOVE_RULES, type MoveRows } from "./cache/moving.ts";
 import type { LogLevel } from "./log.ts";
 import { configuredModelRow, type ConfiguredModelRow } from "./models-schema.ts";
 
 /** The sections that are the same in the file and in the effective config. */
 export interface ConfigSections {
-  readonly log: { readonly level: LogLevel };
+  readonly log: { readonly level: LogLevel; readonly content: boolean };
   /** Overrides of the model table, by model id. */
   readonly models: Readonly<Record<string, ConfiguredModelRow>>;
   readonly aliases: Readonly<Record<string, readonly string[]>>;
@@ -32,6 +36,7 @@ export interface ConfigSections {
   readonly cache: {
     readonly mode: CachingMode;
     readonly boundaryLine: string;
+    readonly isolate: IsolationMode;
     readonly hold: boolean;
     readonly move: MoveRows;
     readonly diagnose: boolean;
@@ -45,26 +50,24 @@ export interface ConfigSections {
   readonly tasks: { readonly idleMinutes: number; readonly frustration: readonly string[] };
   /** By the class as the caller names it, or its derived id. */
   readonly classes: Readonly<Record<string, ClassRow>>;
+  readonly budgets: readonly BudgetRow[];
+  readonly alerts: AlertsRow;
   readonly answers: { readonly unowned: "refuse" | "serve"; readonly rememberBytesMax: number };
   readonly strict: boolean;
 }
 
-/** What holds for the tasks of one class. */
-export interface ClassRow {
-  readonly name?: string | undefined;
-  readonly idleMinutes?: number | undefined;
-}
-
 export interface ConfigFile extends ConfigSections {
+  readonly notify: readonly NotifyRow[];
   readonly listen: { readonly host: string; readonly port: number };
   readonly data?: string;
   readonly keys: readonly ClientKeyRow[];
   readonly providers?: Readonly<Record<string, ProviderRow>> | undefined;
 }
 
-export interface ClientKeyRow {
+export interface ClientKeyRow extends DataRows {
   readonly name: string;
   readonly team?: string | undefined;
+  readonly reads: "own" | "all";
   readonly keyEnv?: string | undefined;
   readonly keyFile?: string | undefined;
   readonly sha256?: string | undefined;
@@ -83,6 +86,7 @@ export interface ProviderRow {
   readonly contextTokens?: "auto" | "off" | number | undefined;
   readonly affinity: "prefix" | "turns";
   readonly cacheTokens?: number | undefined;
+  readonly residency?: string | undefined;
   readonly models: Readonly<Record<string, ConfiguredModelRow>>;
 }
 
@@ -129,6 +133,12 @@ const keys = z
           .describe(
             "Keys of one team go on with each other's answers and tasks, and share their cache entries. Absent: each is on its own, and a key that takes another's place begins anew.",
           ),
+        reads: z
+          .enum(["own", "all"])
+          .default("own")
+          .describe(
+            "What it sees of the ledger, the tasks and the reports where there are several tenants: its own calls (and its team's), or everybody's. `all` for whoever runs the gateway, and for what collects `/metrics`.",
+          ),
         keyEnv: variableName.optional().describe("The environment variable that holds the key."),
         keyFile: z.string().optional().describe("The file that holds the key."),
         sha256: z
@@ -136,6 +146,7 @@ const keys = z
           .regex(/^[0-9a-f]{64}$/i, "must be 64 hexadecimal digits")
           .optional()
           .describe("The key's SHA-256, where the key itself is not to be on this machine."),
+        ...dataRows("this key's calls"),
       })
       .refine((key) => [key.keyEnv, key.keyFile, key.sha256].filter((said) => said !== undefined).length === 1, {
         message: "needs exactly one of `keyEnv`, `keyFile`, `sha256`",
@@ -195,6 +206,11 @@ const provider = z
       .describe(
         "How many tokens one replica's cache holds, if the assumption (2,000,000 for vLLM, 262,144 for Ollama, or what vLLM's `/metrics` say) is far too small or large. For other kinds, it says that replicas have such a cache.",
       ),
+    residency: z
+      .string()
+      .regex(/^[A-Za-z0-9._-]{1,64}$/, "must be one word for a place (`eu`, `us`, `own`)")
+      .optional()
+      .describe("Where it keeps data, in a word of yours (`eu`): what `residency` of classes and keys asks for."),
     models: z
       .record(z.string(), configuredModelRow)
       .default({})
@@ -210,13 +226,6 @@ const provider = z
   });
 
 const PATTERNS_MAX = 8;
-const pattern = z.string().superRefine((source, context) => {
-  try {
-    linePattern(source);
-  } catch (error) {
-    context.addIssue({ code: "custom", message: error instanceof Error ? error.message : String(error) });
-  }
-});
 const move = z
   .record(
     z
@@ -233,7 +242,7 @@ const move = z
           "`timestamps`: lines with a date or time that is called the current one, or a date with its time of day. `uuids`: lines with a UUID. `ids`: lines with what looks random and is called an id. Each only in a line of one sentence and at most 160 characters.",
         ),
       patterns: z
-        .array(pattern)
+        .array(patternText)
         .max(PATTERNS_MAX)
         .default([])
         .describe(
@@ -247,10 +256,6 @@ const move = z
   );
 
 const FRUSTRATIONS_MAX = 100;
-const className = z
-  .string()
-  .regex(/^[A-Za-z0-9._:-]{1,128}$/, "may hold letters, digits and . _ : - only, at most 128 characters");
-const idleMinutes = z.number().positive().max(10_080);
 
 const tasks = z
   .strictObject({
@@ -269,19 +274,6 @@ const tasks = z
   })
   .prefault({})
   .describe("What a task is over by, and what says how it went.");
-
-const classes = z
-  .record(
-    className,
-    z.strictObject({
-      name: className
-        .optional()
-        .describe("What a class that is derived from its prompts (`c-…`) is called in what is shown."),
-      idleMinutes: idleMinutes.optional().describe("In place of `tasks.idleMinutes`, for the tasks of this class."),
-    }),
-  )
-  .default({})
-  .describe("By class of tasks, as its callers name it or as `/sluice/v1/task-classes` does.");
 
 const oneOrMore = z.union([z.string().transform((name) => [name]), z.array(z.string()).min(1)], {
   error: "must be a target or a list of targets",
@@ -302,6 +294,12 @@ export const configFile: z.ZodType<ConfigFile> = z.strictObject({
         .enum(["debug", "info", "warn", "error", "silent"])
         .default("info")
         .describe("`warn` when a line for each call is too much; `debug` to find out why. LOG_LEVEL comes before it."),
+      content: z
+        .boolean()
+        .default(false)
+        .describe(
+          "Whether bits of prompts may be written down: the 80 characters at which a prefix broke that was expected to be read (`cache_bust` of the row). Off: nothing of what prompts say is kept.",
+        ),
     })
     .prefault({})
     .describe("Log lines go to standard error, as NDJSON. A change needs a restart."),
@@ -400,7 +398,7 @@ export const configFile: z.ZodType<ConfigFile> = z.strictObject({
         .enum(CACHING_MODES)
         .default("respect")
         .describe(
-          "`respect`: our cache marks are set where a request without any is translated; what a client says itself, or leaves out in the provider's own dialect, stays. `improve`: ours everywhere, beside the client's, whose lifetimes may change. `off`: none of ours.",
+          "`respect`: our cache marks are set where a request without any is translated, and where a client asks for it (`x-sluice-fork`, the boundary line, a prompt that it had prewarmed); what else it says itself, or leaves out in the provider's own dialect, stays. `improve`: ours everywhere, beside the client's, whose lifetimes may change. `off`: none of ours.",
         ),
       boundaryLine: z
         .string()
@@ -409,6 +407,12 @@ export const configFile: z.ZodType<ConfigFile> = z.strictObject({
         .default(BOUNDARY_LINE)
         .describe(
           "A line of the system text that says that what follows it changes from prompt to prompt. It never reaches the model. Empty: there is none.",
+        ),
+      isolate: z
+        .enum(ISOLATION_MODES)
+        .default("keys")
+        .describe(
+          "Where keys are of several tenants that share a provider's account. `keys`: every prompt has a cache key of its tenant's where the provider takes one, and one that the client says is made the tenant's. `strict`: a line of the tenant's own in front of each prompt, too, which nobody else's begins with: for providers that keep one cache for all (Anthropic, OpenAI, Mistral, Ollama). `off`: bodies keep the keys that they came with.",
         ),
       hold: z
         .boolean()
@@ -442,6 +446,9 @@ export const configFile: z.ZodType<ConfigFile> = z.strictObject({
     .describe("The record of every attempt. A change needs a restart."),
   tasks,
   classes,
+  budgets,
+  alerts,
+  notify,
   answers: z
     .strictObject({
       unowned: z

@@ -111,6 +111,10 @@ type Path = readonly PropertyKey[];
 /** An issue in words, with the path to point at; an unknown key with those that are known and near. */
 function told(issue: z.core.$ZodIssue): readonly { readonly path: Path; readonly message: string }[] {
   const where = pathText(issue.path);
+  if (issue.code === "invalid_key") {
+    const why = issue.issues[0]?.message ?? "letters, digits and . _ - only";
+    return [{ path: issue.path, message: `\`${where}\` is a name that cannot be used here: it ${why}` }];
+  }
   if (issue.code !== "unrecognized_keys") {
     return [{ path: issue.path, message: `${where === "" ? "the file" : `\`${where}\``} ${plain(issue.message)}` }];
   }
@@ -140,7 +144,6 @@ function plain(message: string): string {
         ? `is empty; it must be ${kindText(expected)}${expected === "object" ? " (`{}` for the defaults)" : ""}`
         : `must be ${kindText(expected)}, not ${kindText(received)}`,
     )
-    .replace(/^Invalid key in record$/, "is a name that cannot be used here: letters, digits and . _ - only")
     .replace(/^Too small: expected \S+ to have >=1 items$/, "must have at least one item")
     .replace(/^Invalid (?:option: expected one of|discriminator value\. Expected) /, "must be one of ")
     .replace(/^Too (small|big): expected \S+ to (.+)$/, "must $2");
@@ -161,10 +164,14 @@ function kindText(kind: string): string {
   return KINDS[kind] ?? kind;
 }
 
+/** Of a longer name its beginning tells where it is. */
+const NAME_CHARACTERS_MAX = 128;
+
 function pathText(path: Path): string {
   return path.reduce<string>((text, step) => {
     if (typeof step === "number") return `${text}[${step}]`;
-    return text === "" ? String(step) : `${text}.${String(step)}`;
+    const name = String(step).slice(0, NAME_CHARACTERS_MAX);
+    return text === "" ? name : `${text}.${name}`;
   }, "");
 }
 

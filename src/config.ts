@@ -8,18 +8,26 @@ import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { dirname, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import type { AlertRule } from "./alerts/alert.ts";
+import { alertRules } from "./config-alerts.ts";
+import { checkBudgets } from "./config-budgets.ts";
+import { dataRulesOf } from "./config-classes.ts";
+import { checkDataRules } from "./config-data-rules.ts";
+import { expectationsIn } from "./config-expectations.ts";
+import { namedTargets, targetsNotThere } from "./config-targets.ts";
 import { readConfigText, type Environment } from "./config-yaml.ts";
 import { configuredProviders, environmentProviders } from "./config-providers.ts";
 import type { ConfigFile, ConfigSections } from "./config-schema.ts";
-import { GatewayError } from "./errors.ts";
+import type { Expectation } from "./drift/drift.ts";
 import type { ClientKey } from "./exchange.ts";
 import type { LogLevel } from "./log.ts";
 import { createModelTable } from "./models.ts";
 import type { ModelTable } from "./model.ts";
+import { channelsOf, type ConfiguredChannel } from "./config-notify.ts";
 import { nearest } from "./nearest.ts";
 import { policies } from "./policies/index.ts";
 import type { Provider } from "./provider.ts";
-import { createTargets, type ConfiguredProvider } from "./target.ts";
+import type { ConfiguredProvider } from "./target.ts";
 
 export { printableConfig } from "./config-print.ts";
 
@@ -30,6 +38,12 @@ export interface Config extends ConfigSections {
   readonly data: string;
   readonly keys: readonly ConfiguredKey[];
   readonly providers: readonly ProviderConfig[];
+  /** Who is told of alerts and budgets. */
+  readonly notify: readonly ConfiguredChannel[];
+  /** What `alerts` makes. */
+  readonly alertRules: readonly AlertRule[];
+  /** What the reports that classes name let expect. */
+  readonly expectations: readonly Expectation[];
   /** What is not wrong and yet worth saying, one line each. */
   readonly warnings: readonly string[];
   /** Values that are never to be shown, wherever in the config they stand. */
@@ -37,7 +51,6 @@ export interface Config extends ConfigSections {
 }
 
 export interface ConfiguredKey extends ClientKey {
-  readonly team?: string;
   /** Where it came from ("SLUICE_API_KEYS"), for people. */
   readonly source: string;
 }
@@ -80,6 +93,8 @@ export class ConfigError extends Error {
 
 export const USAGE = `sluice [serve] [--port <n>] [--host <address>] [--config <file>]
 sluice check  [--config <file>]   print the effective configuration, without secrets
+sluice budgets                    what is spent and left, of a gateway that runs (--help says more)
+sluice explain <request.json>     where a request would go and why, in dollars (--help says more)
 sluice cache-lint <request.json>  what keeps a request from being read from a provider's cache (--help says more)
 
   --port, PORT         where to listen (8787; 0 takes a free port)
@@ -137,8 +152,14 @@ export function loadConfig(options: ConfigOptions): LoadedConfig {
   };
   const providers =
     file.providers === undefined ? environmentProviders(context) : configuredProviders(file.providers, context);
+  const notify = channelsOf(file.notify, context);
   const names = providers.map((provider) => provider.name);
   checkNames(file, names, options.policies ?? policies.map((policy) => policy.name), problems);
+  checkDataRules(file, providers, { problems, warnings });
+  checkBudgets(file.budgets, { keys, providers: names }, problems);
+  const alerting = { ...context, budgets: file.budgets, keepDays: file.ledger.keepDays };
+  const rules = alertRules(file.alerts, alerting);
+  const expectations = expectationsIn(file.classes, { ...context, providers: names });
   if (problems.length > 0) throw new ConfigError(problems);
   warnings.push(...targetsNotThere(file, providers, table, kinds));
   return {
@@ -150,9 +171,12 @@ export function loadConfig(options: ConfigOptions): LoadedConfig {
         data === undefined && file.data !== undefined
           ? resolve(folder, file.data)
           : resolve(options.folder, data ?? DEFAULT_DATA),
-      log: { level },
+      log: { level, content: file.log.content },
       keys,
       providers,
+      notify,
+      alertRules: rules,
+      expectations,
       warnings,
       secrets,
     },
@@ -202,7 +226,9 @@ function readFlags(given: readonly string[], problems: string[]): Flags {
   }
   const [command = "serve", ...others] = positionals;
   if (command !== "serve" && command !== "check" && command !== "help") {
-    problems.push(`there is no command \`${command}\`${meant(command, ["serve", "check", "cache-lint", "help"], "")}`);
+    problems.push(
+      `there is no command \`${command}\`${meant(command, ["serve", "check", "budgets", "explain", "cache-lint", "help"], "")}`,
+    );
   }
   for (const other of others) problems.push(`\`${other}\` is too much: one command at a time`);
   return {
@@ -270,7 +296,7 @@ function isLoopback(host: string): boolean {
   return name === "localhost" || name === "::1" || (isIP(name) === 4 && name.startsWith("127."));
 }
 
-type FoundKey = Pick<ConfiguredKey, "name" | "sha256" | "source" | "team">;
+type FoundKey = Pick<ConfiguredKey, "name" | "sha256" | "source" | "team" | "readsAll" | "rules">;
 
 function clientKeys(
   file: ConfigFile,
@@ -281,7 +307,13 @@ function clientKeys(
   const keys: FoundKey[] = [];
   for (const row of file.keys) {
     if (keys.some((key) => key.name === row.name)) problems.push(`two client keys are called \`${row.name}\``);
-    const common = { name: row.name, ...(row.team === undefined ? {} : { team: row.team }) };
+    const rules = dataRulesOf(row);
+    const common = {
+      name: row.name,
+      ...(row.team === undefined ? {} : { team: row.team }),
+      ...(row.reads === "all" ? { readsAll: true } : {}),
+      ...(rules === undefined ? {} : { rules }),
+    };
     if (row.sha256 !== undefined) {
       keys.push({ ...common, sha256: row.sha256.toLowerCase(), source: "sha256" });
       continue;
@@ -343,13 +375,15 @@ function checkNames(
   known: readonly string[],
   problems: string[],
 ): void {
-  const policy = file.policy.default;
-  if (!known.includes(policy))
-    problems.push(`\`policy.default\`: there is no policy \`${policy}\`${meant(policy, known, "")}`);
+  const named = Object.entries(file.classes).map(([key, row]) => [`classes.${key}.policy`, row.policy] as const);
+  for (const [where, policy] of [["policy.default", file.policy.default] as const, ...named]) {
+    if (policy !== undefined && !known.includes(policy))
+      problems.push(`\`${where}\`: there is no policy \`${policy}\`${meant(policy, known, "")}`);
+  }
   for (const [where, target] of namedTargets(file)) {
     if (target === "auto" || target.startsWith("auto:"))
       problems.push(`\`${where}\`: \`${target}\` is not a target but a question for one`);
-    if (where !== "policy.targets" && Object.hasOwn(file.aliases, target))
+    if (where.startsWith("aliases.") && Object.hasOwn(file.aliases, target))
       problems.push(`\`${where}\`: \`${target}\` is an alias, too; an alias names targets, not other aliases`);
   }
   for (const alias of Object.keys(file.aliases)) {
@@ -357,39 +391,4 @@ function checkNames(
     if (providers.some((name) => alias.startsWith(`${name}/`)))
       problems.push(`\`aliases.${alias}\` would hide a model of that provider`);
   }
-}
-
-/** Targets as the config names them, each with the place where it does. */
-function namedTargets(file: ConfigFile): readonly (readonly [where: string, target: string])[] {
-  return [
-    ...Object.entries(file.aliases).flatMap(([alias, list]) =>
-      list.map((target) => [`aliases.${alias}`, target] as const),
-    ),
-    ...(file.policy.targets ?? []).map((target) => ["policy.targets", target] as const),
-  ];
-}
-
-/** Not an error: the rest of the config works, and a call that names one is told why. */
-function targetsNotThere(
-  file: ConfigFile,
-  providers: readonly ProviderConfig[],
-  table: ModelTable,
-  kinds: readonly Provider[],
-): readonly string[] {
-  // With none, the sandbox answers to every name.
-  if (providers.length === 0) return [];
-  const targets = createTargets({ providers, aliases: {}, policy: {} }, table, kinds, () => 0);
-  // What those have that can be asked is not known yet.
-  const servers = targets.instances.filter(({ provider }) => provider.modelsPath !== undefined);
-  const unlessServed = servers.length === 0 ? "" : ` (unless ${servers.map(({ name }) => name).join(" or ")} has it)`;
-  return namedTargets(file).flatMap(([where, target]) => {
-    if (where === "policy.targets" && Object.hasOwn(file.aliases, target)) return [];
-    try {
-      targets.resolve(target);
-      return [];
-    } catch (error) {
-      if (error instanceof GatewayError) return [`\`${where}\`: ${error.message}${unlessServed}`];
-      throw error;
-    }
-  });
 }

@@ -17,7 +17,7 @@ export interface Discovery {
    *
    * @throws GatewayError
    */
-  resolve(targets: Targets, model: string): Resolved | Promise<Resolved>;
+  resolve(targets: Targets, model: string, among?: readonly string[]): Resolved | Promise<Resolved>;
   /** Asks who was not asked just now, for a list that is to be true. Never rejects. */
   refresh(targets: Targets): Promise<void>;
   /** What a server that answers said of its models, in its own words. */
@@ -131,13 +131,13 @@ export function createDiscovery({ upstream, log, now, againMs = AGAIN_MS }: Disc
       watched = targets;
       return askAll(targets);
     },
-    resolve(targets, model) {
+    resolve(targets, model, among) {
       try {
-        return targets.resolve(model);
+        return targets.resolve(model, among);
       } catch (error) {
         const isStale = askable(targets).some((instance) => !isFresh(instance, FRESH_SILENCE_MS));
         if (!(error instanceof GatewayError) || !isStale) throw error;
-        return refresh(targets, FRESH_SILENCE_MS).then(() => targets.resolve(model));
+        return refresh(targets, FRESH_SILENCE_MS).then(() => targets.resolve(model, among));
       }
     },
     refresh: (targets) => refresh(targets, FRESH_MS),

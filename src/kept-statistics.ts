@@ -15,6 +15,8 @@ export interface Learned {
   snapshot(): unknown;
   /** @throws Error where it cannot be read: it begins anew then. */
   restore(snapshot: unknown): void;
+  /** Another number once something was learned, so that what has not changed need not be written as text to be compared. Absent: not known. */
+  revision?(): number;
 }
 
 /** What a crash may lose of it. */
@@ -39,8 +41,12 @@ export async function keepStatistics(
     }
   }
   const last = new Map<string, string>();
+  const revisions = new Map<string, number>();
   const keep = () => {
     for (const [name, one] of all) {
+      const revision = one.revision?.();
+      if (revision !== undefined && revision === revisions.get(name)) continue;
+      if (revision !== undefined) revisions.set(name, revision);
       const text = JSON.stringify(one.snapshot());
       if (text !== last.get(name)) store.keep(name, text);
       last.set(name, text);

@@ -16,8 +16,9 @@ import type { Dialect } from "./dialects/dialect.ts";
 import type { Remembering } from "./dialects/remembering.ts";
 import { applyEdits } from "./edit.ts";
 import { GatewayError } from "./errors.ts";
-import { authenticate, receive, type Caller } from "./exchange.ts";
+import { authenticate, isShared, receive, type Caller } from "./exchange.ts";
 import type { Call, Setup } from "./gateway.ts";
+import { isolatedCall, isolationOf } from "./isolated.ts";
 import type { Log } from "./log.ts";
 import { readWhole } from "./read.ts";
 import { memoryOf, type Remembered } from "./remembered.ts";
@@ -77,7 +78,9 @@ export function createKeptAnswers(dependencies: KeptDependencies): KeptAnswers {
         const { dialect } = call;
         const bytes = await call.body(bound);
         const memory = memoryOf(dependencies.remembered, caller.tenant);
-        const { raw, body, request } = receive(bytes, dialect, setup.limits, memory);
+        const isolation = isShared(setup.keys) ? isolationOf(caller, setup.cache.isolate) : undefined;
+        const received = receive(bytes, dialect, setup.limits, memory);
+        const { raw, body, request } = isolatedCall(received, dialect, isolation, setup.limits);
         const { targets } = await setup.resolve(request.model);
         const target = targets.find(({ instance, model, record }) =>
           instance.provider.dialects(model, record).includes(dialect.name),

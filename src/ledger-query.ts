@@ -15,6 +15,8 @@ export interface AttemptFilter {
   readonly caller?: string;
   /** Rows of before tenants were written down are anybody's. */
   readonly tenant?: string;
+  /** Who asks, and reads of their own calls only: rows of before tenants were written down may be another's. */
+  readonly reader?: string;
   readonly outcome?: Outcome | "open";
   /** Started at or after, milliseconds since the epoch. */
   readonly sinceMs?: number;
@@ -88,6 +90,8 @@ export interface AttemptRow {
   /** Whose change broke the expected prefix, where, and the tokens that were paid again. */
   readonly cache_bust: string | null;
   readonly held_ms: number | null;
+  /** What it showed of how its task goes, in words of `tasks/signals.ts`. */
+  readonly signals: readonly string[];
   readonly losses: readonly { readonly field: string; readonly path?: string }[];
 }
 
@@ -187,6 +191,7 @@ function attemptRow(row: SqlRow): AttemptRow {
     cache_saved_usd: usdOf(row["cache_saved_pico_usd"]),
     cache_bust: textOf(row["cache_bust"]),
     held_ms: numberOf(row["held_ms"]),
+    signals: (textOf(row["signals"]) ?? "").split(" ").filter((word) => word !== ""),
     losses: losses === null ? [] : (JSON.parse(losses) as AttemptRow["losses"]),
   };
 }
@@ -305,6 +310,7 @@ function where(filter: AttemptFilter): { readonly conditions: string[]; readonly
   add("model = ?", filter.model);
   add("caller = ?", filter.caller);
   add("(tenant = ? OR tenant IS NULL)", filter.tenant);
+  add("tenant = ?", filter.reader);
   add("started_at_ms >= ?", filter.sinceMs);
   add("started_at_ms < ?", filter.untilMs);
   if (filter.outcome === "open") conditions.push("outcome IS NULL");

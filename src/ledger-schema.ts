@@ -7,6 +7,9 @@
 import type { Loss } from "./chat.ts";
 import type { LedgerEntry, Reservation } from "./ledger.ts";
 import { BIND_OPERATION, BINDINGS_TABLE } from "./ledger-bindings.ts";
+import { BUDGET_COLUMNS } from "./ledger-budgets.ts";
+import { DECISION_OPERATION, DECISIONS_TABLE } from "./ledger-decisions.ts";
+import { OUTBOX_TABLE, POST_OPERATION, UNPOST_OPERATION } from "./ledger-outbox.ts";
 import { FORGET_OPERATION, POSTPONE_OPERATION, POSTPONED_TABLE } from "./ledger-postponed.ts";
 import { TASK_OPERATION, TASKS_TABLE } from "./ledger-tasks.ts";
 import { PROMPT_OPERATION, PROMPTS_TABLE } from "./ledger-prompts.ts";
@@ -70,6 +73,9 @@ export const MIGRATIONS: readonly string[] = [
   POSTPONED_TABLE,
   PROMPTS_TABLE,
   TASKS_TABLE,
+  DECISIONS_TABLE,
+  BUDGET_COLUMNS,
+  OUTBOX_TABLE,
 ];
 
 /** In the order in which `appendReservation` writes them. */
@@ -92,6 +98,8 @@ const RESERVATION_COLUMNS = [
   "started_at_ms",
   "estimate_pico_usd",
   "tenant",
+  "reserved_pico_usd",
+  "tags",
 ] as const;
 
 /** In the order in which `appendSettlement` writes them. */
@@ -158,6 +166,12 @@ export const FORGET = 6;
 export const PROMPT = 7;
 /** Writes down a task, in the place of what its row said. */
 export const TASK = 8;
+/** Writes down why a call went where it did, behind the row of its first attempt. */
+export const DECISION = 9;
+/** Writes down a message that is to be told, in the place of what its row said. */
+export const POST = 10;
+/** Takes it out again. */
+export const UNPOST = 11;
 
 /** By the number that precedes each operation's cells in a batch. All may be repeated without changing anything. */
 export const OPERATIONS: readonly Operation[] = [
@@ -176,6 +190,9 @@ export const OPERATIONS: readonly Operation[] = [
   FORGET_OPERATION,
   PROMPT_OPERATION,
   TASK_OPERATION,
+  DECISION_OPERATION,
+  POST_OPERATION,
+  UNPOST_OPERATION,
 ];
 
 function insertion(columns: readonly string[]): Operation {
@@ -224,6 +241,8 @@ export function appendReservation(cells: Cell[], reservation: Reservation): void
     Math.round(reservation.startedAtMs),
     money(reservation.estimate),
     optionalText(reservation.tenant),
+    money(reservation.reserved),
+    tagsText(reservation.tags),
   );
 }
 
@@ -288,6 +307,11 @@ function text(value: string): string {
 
 function optionalText(value: string | undefined): string | null {
   return value === undefined ? null : text(value);
+}
+
+/** JSON text. Values are bounded where they are read (`budgets/subject.ts`), and cut JSON would be none. */
+function tagsText(tags: Reservation["tags"]): string | null {
+  return tags === undefined || Object.keys(tags).length === 0 ? null : JSON.stringify(tags);
 }
 
 /** JSON text; `null` for none. The last of too many says how many were left out. */

@@ -12,6 +12,8 @@ import { usdNumber } from "./usage.ts";
 export interface ClassesQuery {
   readonly classes?: readonly string[];
   readonly caller?: string;
+  /** Who asks, and reads of their own tasks only. */
+  readonly reader?: string;
   /** Tasks that began at or after. */
   readonly sinceMs?: number;
   readonly untilMs?: number;
@@ -108,6 +110,7 @@ function readSummed(database: DatabaseSync, query: ClassesQuery): { tasks: reado
   add("started_at_ms >= ?", query.sinceMs);
   add("started_at_ms < ?", query.untilMs);
   add("caller = ?", query.caller);
+  add("tenant = ?", query.reader);
   const where = conditions.length === 0 ? "" : `WHERE ${conditions.join(" AND ")}`;
   const statement = database.prepare(
     `SELECT t.tenant, t.id, t.class, t.parent, t.ended_at_ms, t.outcome, t.outcome_source, ${SUMS}

@@ -1,12 +1,23 @@
-/** What can be asked of tasks: the open ones, a page of them, one with all that it took. Runs in the ledger's thread. */
+/**
+ * What can be asked of tasks: the open ones, a page of them, one with all that it took, why a call of one went where it did. Runs in the
+ * ledger's thread.
+ */
 import type { DatabaseSync } from "node:sqlite";
 import { readAttempts, readSpend, readSums, type AttemptRow, type SpendRow, type SpendSums } from "./ledger-query.ts";
+import { readBudgetSums, type BudgetSums, type BudgetSumsQuery } from "./ledger-budgets.ts";
+import { readCourse, readGrowth, type CourseQuery, type GrowthQuery, type Took } from "./ledger-growth.ts";
+import { readSpendSlots, type SpendSlots, type SpendSlotsQuery } from "./ledger-spend-slots.ts";
+import { readDecisionOf, readTrials, type DecisionRead, type TrialRead } from "./ledger-decisions.ts";
+import { readOutbox, type OutboxRow } from "./ledger-outbox.ts";
 import { readTaskClasses, type ClassesQuery, type TaskClassesRead } from "./ledger-task-classes.ts";
 import {
   OF_TASK,
+  readEndedTasks,
   readOpenTasks,
   readTask,
   readTaskAttempts,
+  type EndedTaskRead,
+  type EndedTasksQuery,
   type OpenTaskRecord,
   type TaskAttempt,
   type TaskRecord,
@@ -18,8 +29,16 @@ export type TaskQuestion =
   | { readonly ask: "one"; readonly tenant: string; readonly id: string }
   | { readonly ask: "attempts"; readonly tenant: string; readonly id: string }
   | { readonly ask: "list"; readonly query: TasksQuery }
-  | { readonly ask: "detail"; readonly tenant: string; readonly id: string }
-  | { readonly ask: "classes"; readonly query: ClassesQuery };
+  | { readonly ask: "detail"; readonly tenant: string; readonly id: string; readonly reader?: string }
+  | { readonly ask: "classes"; readonly query: ClassesQuery }
+  | { readonly ask: "decision"; readonly exchange: string; readonly reader?: string }
+  | { readonly ask: "trials"; readonly sinceMs: number }
+  | { readonly ask: "ended"; readonly query: EndedTasksQuery }
+  | { readonly ask: "budget"; readonly query: BudgetSumsQuery }
+  | { readonly ask: "spend-slots"; readonly query: SpendSlotsQuery }
+  | { readonly ask: "growth"; readonly query: GrowthQuery }
+  | { readonly ask: "course"; readonly query: CourseQuery }
+  | { readonly ask: "outbox" };
 
 interface Answers {
   readonly open: readonly OpenTaskRecord[];
@@ -28,6 +47,14 @@ interface Answers {
   readonly list: TasksPage;
   readonly detail: TaskDetail | undefined;
   readonly classes: TaskClassesRead;
+  readonly decision: DecisionRead | undefined;
+  readonly trials: readonly TrialRead[];
+  readonly ended: readonly EndedTaskRead[];
+  readonly budget: readonly BudgetSums[];
+  readonly "spend-slots": SpendSlots;
+  readonly growth: readonly Took[];
+  readonly course: readonly Took[];
+  readonly outbox: readonly OutboxRow[];
 }
 
 export type AnswerTo<Question extends TaskQuestion> = Answers[Question["ask"]];
@@ -38,6 +65,8 @@ export interface TasksQuery {
   readonly classes?: readonly string[];
   readonly parent?: string;
   readonly caller?: string;
+  /** Who asks, and reads of their own tasks only. */
+  readonly reader?: string;
   readonly state?: "open" | "ended";
   readonly outcome?: "success" | "failure" | "unknown";
   readonly sinceMs?: number;
@@ -104,9 +133,25 @@ export function readTaskAnswer(database: DatabaseSync, question: TaskQuestion): 
     case "list":
       return readTasks(database, question.query);
     case "detail":
-      return readDetail(database, question.tenant, question.id);
+      return readDetail(database, question);
     case "classes":
       return readTaskClasses(database, question.query);
+    case "decision":
+      return readDecisionOf(database, question.exchange, question.reader);
+    case "trials":
+      return readTrials(database, question.sinceMs);
+    case "ended":
+      return readEndedTasks(database, question.query);
+    case "budget":
+      return readBudgetSums(database, question.query);
+    case "spend-slots":
+      return readSpendSlots(database, question.query);
+    case "growth":
+      return readGrowth(database, question.query);
+    case "course":
+      return readCourse(database, question.query);
+    case "outbox":
+      return readOutbox(database);
   }
 }
 
@@ -121,6 +166,7 @@ function readTasks(database: DatabaseSync, query: TasksQuery): TasksPage {
   if (query.classes !== undefined) add(`class IN (${query.classes.map(() => "?").join(", ")})`, ...query.classes);
   if (query.parent !== undefined) add("parent = ?", query.parent);
   if (query.caller !== undefined) add("caller = ?", query.caller);
+  if (query.reader !== undefined) add("tenant = ?", query.reader);
   if (query.sinceMs !== undefined) add("started_at_ms >= ?", query.sinceMs);
   if (query.untilMs !== undefined) add("started_at_ms < ?", query.untilMs);
   if (query.cursor !== undefined) add("row < ?", Number(query.cursor));
@@ -165,15 +211,18 @@ function rowOf(database: DatabaseSync, tenant: string, id: string): TaskRow | un
   };
 }
 
-/** Its own tenant's; else another's of the name, the newest: what is read, every key may read. */
-function readDetail(database: DatabaseSync, tenant: string, id: string): TaskDetail | undefined {
+/** Its own tenant's; else, for those who read everybody's, another's of the name, the newest. */
+function readDetail(
+  database: DatabaseSync,
+  { tenant, id, reader }: Extract<TaskQuestion, { readonly ask: "detail" }>,
+): TaskDetail | undefined {
   const others = database.prepare("SELECT tenant FROM tasks WHERE id = ? ORDER BY tenant = ? DESC, row DESC LIMIT 1");
-  const owner = others.get(id, tenant)?.["tenant"];
+  const owner = reader ?? others.get(id, tenant)?.["tenant"];
   const row = typeof owner === "string" ? rowOf(database, owner, id) : undefined;
   if (row === undefined || typeof owner !== "string") return undefined;
+  const own = { task: id, tenant: owner, ...(reader === undefined ? {} : { reader }) };
   const { data, nextCursor } = readAttempts(database, {
-    task: id,
-    tenant: owner,
+    ...own,
     order: "oldest",
     limit: DETAIL_ATTEMPTS_MAX,
   });
@@ -186,7 +235,7 @@ function readDetail(database: DatabaseSync, tenant: string, id: string): TaskDet
   const tree = `task IN (${DESCENDANTS} SELECT id FROM tree) AND (tenant = ? OR tenant IS NULL) AND outcome IS NOT NULL`;
   return {
     ...row,
-    by_target: readSpend(database, { task: id, tenant: owner, groupBy: ["provider", "model"] }).data,
+    by_target: readSpend(database, { ...own, groupBy: ["provider", "model"] }).data,
     calls: [...byExchange].map(([exchange, attempts]) => ({
       exchange,
       signals: [...new Set(attempts.flatMap(({ attempt }) => (signals.get(attempt) ?? "").split(" ")))].filter(

@@ -176,6 +176,8 @@ export interface TaskAttempt {
   readonly usage: Readonly<Record<string, number | undefined>>;
   readonly costPicoUsd: bigint | undefined;
   readonly costBasis: string | undefined;
+  /** Milliseconds since the epoch. */
+  readonly startedAtMs: number;
 }
 
 /** Attempts of one task that are looked at when it ends: the newest. */
@@ -185,7 +187,8 @@ const ATTEMPTS_MAX = 5_000;
 export function readTaskAttempts(database: DatabaseSync, tenant: string, id: string): readonly TaskAttempt[] {
   const statement = database.prepare(
     `SELECT * FROM (SELECT id, attempt, exchange, provider, model, task_class, outcome, finish_reason, signals, input_uncached, cache_read,
-        cache_write_5m, cache_write_1h, cache_write_other, output, reasoning, cost_pico_usd, cost_basis
+        cache_write_5m, cache_write_1h, cache_write_other, output, reasoning, cost_pico_usd, cost_basis,
+        started_at_ms
       FROM attempts WHERE ${OF_TASK} AND provider IS NOT NULL ORDER BY id DESC LIMIT ${ATTEMPTS_MAX}) ORDER BY id`,
   );
   statement.setReadBigInts(true);
@@ -203,6 +206,7 @@ export function readTaskAttempts(database: DatabaseSync, tenant: string, id: str
       usage: Object.fromEntries(USAGE.map((name) => [name, count(name)])),
       costPicoUsd: row["cost_pico_usd"] === null ? undefined : BigInt(row["cost_pico_usd"] ?? 0),
       costBasis: text("cost_basis"),
+      startedAtMs: Number(row["started_at_ms"]),
     };
   });
 }
@@ -216,6 +220,32 @@ const USAGE = [
   "output",
   "reasoning",
 ] as const;
+
+export interface EndedTasksQuery {
+  readonly beganSinceMs: number;
+  readonly endedAfterMs: number;
+  readonly offset: number;
+  readonly limit: number;
+}
+
+/** An ended task, with what was tried for it. */
+export interface EndedTaskRead {
+  readonly record: TaskRecord;
+  readonly attempts: readonly TaskAttempt[];
+}
+
+/** Those that began last first. */
+export function readEndedTasks(database: DatabaseSync, query: EndedTasksQuery): readonly EndedTaskRead[] {
+  return database
+    .prepare(
+      `SELECT * FROM tasks WHERE started_at_ms >= ? AND ended_at_ms > ? ORDER BY started_at_ms DESC, row DESC LIMIT ? OFFSET ?`,
+    )
+    .all(query.beganSinceMs, query.endedAfterMs, query.limit, query.offset)
+    .map((row) => {
+      const record = recordOf(row as TaskSqlRow);
+      return { record, attempts: readTaskAttempts(database, record.tenant, record.id) };
+    });
+}
 
 /** Tasks whose attempts have all been deleted for their age go as well. */
 export const PRUNE_TASKS = `DELETE FROM tasks WHERE row IN (SELECT row FROM tasks WHERE started_at_ms < ?

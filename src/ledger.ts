@@ -16,10 +16,24 @@
 import type { DialectName, Loss } from "./chat.ts";
 import { GatewayError } from "./errors.ts";
 import { appendIssued, issuedIn, type Issued, type IssuedPage } from "./ledger-bindings.ts";
+import { appendDecision, type RecordedDecision } from "./ledger-decisions.ts";
 import type { AttemptQuery, AttemptsPage, Spend, SpendQuery } from "./ledger-query.ts";
 import { appendPostponed, postponedIn, type Postponed } from "./ledger-postponed.ts";
+import { appendOutboxRow, type OutboxRow } from "./ledger-outbox.ts";
 import { PromptPaths, type RecordedPrompt } from "./ledger-prompts.ts";
-import { appendReservation, appendSettlement, BIND, FORGET, KEEP, POSTPONE, PROMPT, TASK } from "./ledger-schema.ts";
+import {
+  appendReservation,
+  appendSettlement,
+  BIND,
+  DECISION,
+  FORGET,
+  KEEP,
+  POST,
+  POSTPONE,
+  PROMPT,
+  TASK,
+  UNPOST,
+} from "./ledger-schema.ts";
 import { appendTask, type TaskRecord } from "./ledger-tasks.ts";
 import type { AnswerTo, TaskQuestion } from "./ledger-task-query.ts";
 import { startLedgerThread, type LedgerThread } from "./ledger-thread.ts";
@@ -69,6 +83,10 @@ export interface Reservation {
   readonly tenant?: string;
   /** What the call, and from its settlement on its answer, show of how the task goes: words of `tasks/signals.ts`. */
   readonly signals?: readonly string[];
+  /** The most that it may cost, as its budgets reserve it; absent: no budget asks, or nobody can say. */
+  readonly reserved?: PicoUsd;
+  /** Of the request's metadata, what budgets are of (`budgets[].tag`). */
+  readonly tags?: Readonly<Record<string, string>>;
 }
 
 /** The finished row. */
@@ -98,7 +116,16 @@ export interface LedgerEntry extends Reservation {
   readonly cacheBust: string | undefined;
   /** Milliseconds that it waited for another call to write what both begin with. */
   readonly heldMs: number | undefined;
+  /** What waiting gained it; for sinks, no column. Absent: it did not wait, or nobody knows. */
+  readonly heldGain?: HeldGain | undefined;
   readonly losses: readonly Loss[];
+}
+
+export interface HeldGain {
+  /** Read from cache, and not to be read when it arrived. */
+  readonly tokens: number;
+  /** What they would have cost more; `undefined`: there is no price. */
+  readonly saved: PicoUsd | undefined;
 }
 
 /** Gets every settled entry on the main thread, right when it is settled. Must not throw and must not block. */
@@ -136,6 +163,10 @@ export interface Ledger {
    */
   reserve(reservation: Reservation, prompt?: RecordedPrompt): void;
   /**
+   * Writes down why a call went where it did, behind the row of its first attempt. Repeating it changes nothing. Never throws.
+   */
+  explain(attempt: string, decision: RecordedDecision): void;
+  /**
    * Finishes the attempt's row, or writes the whole of one that was never reserved. The first settlement counts: a second one
    * reaches neither the row nor the sinks. Sinks are called before it returns. Never throws.
    */
@@ -150,6 +181,10 @@ export interface Ledger {
   keep(name: string, value: string): void;
   /** Writes down a task, in the place of what its row said. Never throws. @returns false where there is no room now. */
   keepTask(task: TaskRecord): boolean;
+  /** Writes down a message that is to be told, in the place of what its row said. Never throws. @returns false where there is no room now. */
+  post(row: OutboxRow): boolean;
+  /** Takes it out again. Never throws. */
+  unpost(row: Pick<OutboxRow, "channel" | "id">): void;
   /** Sees everything written before. */
   tasks<Question extends TaskQuestion>(question: Question): Promise<AnswerTo<Question>>;
   kept(name: string): Promise<string | undefined>;
@@ -161,6 +196,11 @@ export interface Ledger {
   spend(query: SpendQuery): Promise<Spend>;
   /** Resolves when everything written before is committed; rejects when that cannot be said. */
   flush(): Promise<void>;
+  /**
+   * Waits until everything written before is committed, but not for long: a thread that is busy with a report is no reason to keep a
+   * call waiting. @returns why it cannot be (unless told to serve all the same).
+   */
+  written(): Promise<GatewayError | undefined>;
   /** Writes what is left and closes the file. */
   close(): Promise<void>;
   /** Rows that wait to be committed. */
@@ -204,6 +244,8 @@ const QUEUE_MAX = 50_000;
 /** Settled attempts that are remembered, so that a second settlement is known as one. Later repeats stop at the row. */
 export const SETTLED_REMEMBERED_MAX = 10_000;
 const PRUNE_INTERVAL_MS = 3_600_000;
+/** A commit takes a fraction of a millisecond, save where the thread is at work for somebody else. */
+const WRITTEN_MS_MAX = 250;
 const DAY_MS = 86_400_000;
 
 class ThreadLedger implements Ledger {
@@ -260,6 +302,13 @@ class ThreadLedger implements Ledger {
     this.#open.add(attempt);
     appendReservation(this.#thread.cells, reservation);
     if (prompt !== undefined) this.#paths.append(this.#thread.cells, PROMPT, attempt, prompt);
+    this.#thread.added();
+  }
+
+  explain(attempt: string, decision: RecordedDecision): void {
+    // Behind a row that is not there it would be for nothing.
+    if (!this.#hasRoom() || (!this.#open.has(attempt) && !this.#isSettled(attempt))) return;
+    appendDecision(this.#thread.cells, DECISION, attempt, decision);
     this.#thread.added();
   }
 
@@ -320,6 +369,19 @@ class ThreadLedger implements Ledger {
     return true;
   }
 
+  post(row: OutboxRow): boolean {
+    if (this.#thread.unwritten + this.#open.size >= this.#queueMax / 2) return false;
+    appendOutboxRow(this.#thread.cells, POST, row);
+    this.#thread.added();
+    return true;
+  }
+
+  unpost({ channel, id }: Pick<OutboxRow, "channel" | "id">): void {
+    if (!this.#hasRoom()) return;
+    this.#thread.cells.push(UNPOST, channel, id);
+    this.#thread.added();
+  }
+
   tasks<Question extends TaskQuestion>(question: Question): Promise<AnswerTo<Question>> {
     return this.#thread.tasks(question);
   }
@@ -348,6 +410,20 @@ class ThreadLedger implements Ledger {
 
   flush(): Promise<void> {
     return this.#thread.flush();
+  }
+
+  async written(): Promise<GatewayError | undefined> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<undefined>((resolve) => {
+      timer = setTimeout(() => resolve(undefined), WRITTEN_MS_MAX);
+    });
+    const committed = this.#thread.flush().then(
+      () => undefined,
+      () => (this.#options.whenUnavailable === "serve" ? undefined : this.#unavailable()),
+    );
+    const reason = await Promise.race([committed, late]);
+    clearTimeout(timer);
+    return reason;
   }
 
   async close(): Promise<void> {

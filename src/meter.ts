@@ -106,6 +106,7 @@ export class Meter {
   /** What was found out about it besides. */
   readonly #noted: Signal[] = [];
   #finish: FinishReason | undefined;
+  #isRefusal = false;
   #entry: LedgerEntry | undefined;
   /** The answer's id, where its provider goes on with it whether or not it is heard. */
   #background: string | undefined;
@@ -203,8 +204,11 @@ export class Meter {
         if (this.#options.keepsAnswer) event.kept?.forEach((id) => this.#learnKept(id));
         this.#learnHosted(event.hosted ?? []);
         return;
-      case "text-delta":
       case "refusal-delta":
+        this.#isRefusal = true;
+        this.#characters += event.text.length;
+        return;
+      case "text-delta":
       case "reasoning-delta":
         this.#characters += event.text.length;
         return;
@@ -345,7 +349,8 @@ export class Meter {
       ttftMs: this.#firstEventAtMs === undefined ? undefined : this.#firstEventAtMs - reservation.startedAtMs,
       durationMs: (this.#endedAtMs ?? nowMs) - reservation.startedAtMs,
       overheadMs,
-      finishReason: this.#finish,
+      // Some say that they just stopped, and a refusal in words.
+      finishReason: this.#isRefusal && this.#finish === "stop" ? "refusal" : this.#finish,
       predictedRead: placed.predictedRead,
       cacheSaved: cost === undefined || costBasis === "not-billed" ? undefined : this.#saved(usage),
       cacheMarks: placed.marksText,

@@ -6,7 +6,17 @@
  * integers, and handed to prom-client when somebody asks: counting costs little, and the cost shown is the ledger's.
  */
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { AlertSource } from "./alerts/alert.ts";
 import type { BreakerState } from "./breaker.ts";
+import { budgetMetrics } from "./budgets/budget-metrics.ts";
+import type { BudgetState } from "./budgets/budget.ts";
+import { driftMetrics } from "./drift-metrics.ts";
+import type { ExpectationState } from "./drift/drift.ts";
+import { deliveryMetrics } from "./delivery/delivery-metrics.ts";
+import { watchMetrics } from "./delivery/watch-metrics.ts";
+import type { ChannelState } from "./delivery/delivery.ts";
+import type { CacheReport } from "./cache/report.ts";
+import { addCaching, CACHING_COUNTERS, noCaching, reportMetrics, type CachingSums } from "./cache-metrics.ts";
 import type { CostBasis, Ledger, LedgerEntry } from "./ledger.ts";
 import type { EndedTask } from "./tasks/ended-task.ts";
 import { taskMetrics } from "./tasks/task-metrics.ts";
@@ -50,6 +60,16 @@ export interface Metrics {
   watchLedger(ledger: Pick<Ledger, "queueDepth" | "lostReservations" | "lostRows">): void;
   /** Whose health is shown, asked when somebody looks. */
   watchReplicas(states: () => readonly ReplicaState[]): void;
+  /** Whose money is shown, asked when somebody looks. */
+  watchBudgets(states: () => readonly BudgetState[]): void;
+  /** Whose baselines and alerts are shown, asked when somebody looks. */
+  watchAlerts(source: Pick<AlertSource, "states">): void;
+  /** Whose messages are shown, asked when somebody looks. */
+  watchDelivery(states: () => readonly ChannelState[]): void;
+  /** What pinned reports let expect, asked when somebody looks. */
+  watchDrift(states: () => readonly ExpectationState[]): void;
+  /** What is shown of caches beside what rows say, asked when somebody looks. */
+  watchCache(report: () => CacheReport): void;
   /** The exposition text. */
   render(): Promise<string>;
   readonly contentType: string;
@@ -87,16 +107,7 @@ interface Sums {
   readonly tokens: Map<keyof Usage, number>;
   readonly unknown: Map<keyof Usage, number>;
   readonly cost: Map<CostBasis, PicoUsd>;
-  /** What caching saved, and what it cost more, both at least 0. */
-  cacheSaved: PicoUsd;
-  cacheLost: PicoUsd;
-  /** Of answers that said what was read: what was expected, and how far off that was, in tokens. */
-  predictedRead: number;
-  predictionError: number;
-  heldAttempts: number;
-  heldSeconds: number;
-  /** Read by those that waited: what they would have written once more. */
-  heldRead: number;
+  readonly caching: CachingSums;
   unpriced: number;
   /** Prompt tokens of answers that said how many of them were read from cache, and of those that did not. */
   promptKnown: number;
@@ -160,6 +171,11 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
   const setBreaker = breakerMetric(registry);
   const watchLedger = ledgerMetrics(registry);
   const watchReplicas = replicaMetric(registry);
+  const watchBudgets = budgetMetrics(registry);
+  const watchAlerts = watchMetrics(registry);
+  const watchDelivery = deliveryMetrics(registry);
+  const watchDrift = driftMetrics(registry);
+  const watchCache = reportMetrics(registry);
   return {
     observe,
     taskEnded,
@@ -177,6 +193,11 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     setBreaker,
     watchLedger,
     watchReplicas,
+    watchBudgets,
+    watchAlerts,
+    watchDelivery,
+    watchDrift,
+    watchCache,
     render: () => registry.metrics(),
     contentType: registry.contentType,
   };
@@ -229,13 +250,7 @@ function attemptMetrics(registry: Registry, modelsMax: number): (entry: LedgerEn
       tokens: new Map(),
       unknown: new Map(),
       cost: new Map(),
-      cacheSaved: 0n,
-      cacheLost: 0n,
-      predictedRead: 0,
-      predictionError: 0,
-      heldAttempts: 0,
-      heldSeconds: 0,
-      heldRead: 0,
+      caching: noCaching(),
       unpriced: 0,
       promptKnown: 0,
       promptUnknown: 0,
@@ -268,7 +283,7 @@ function add(sums: Sums, entry: LedgerEntry): void {
     // A call that was not billed has no count that anybody could miss.
     else if (costBasis !== "not-billed") increase(sums.unknown, bucket, 1);
   }
-  addCaching(sums, entry);
+  addCaching(sums.caching, entry);
   const prompt = promptTokens(usage);
   if (prompt === undefined) return;
   if (usage.cacheRead === undefined) {
@@ -277,20 +292,6 @@ function add(sums: Sums, entry: LedgerEntry): void {
   }
   sums.promptKnown += prompt;
   sums.cacheRead += usage.cacheRead;
-}
-
-function addCaching(sums: Sums, { usage, usageBasis, predictedRead, cacheSaved = 0n, heldMs }: LedgerEntry): void {
-  if (cacheSaved >= 0n) sums.cacheSaved += cacheSaved;
-  else sums.cacheLost -= cacheSaved;
-  const isTold = usageBasis === "reported" && usage.cacheRead !== undefined;
-  if (isTold && predictedRead !== undefined) {
-    sums.predictedRead += predictedRead;
-    sums.predictionError += Math.abs(predictedRead - (usage.cacheRead ?? 0));
-  }
-  if (heldMs === undefined) return;
-  sums.heldAttempts += 1;
-  sums.heldSeconds += heldMs / 1000;
-  sums.heldRead += usage.cacheRead ?? 0;
 }
 
 function increase<Key>(sums: Map<Key, number>, key: Key, by: number): void {
@@ -354,35 +355,8 @@ function summedMetrics(registry: Registry, series: ReadonlyMap<string, Sums>): v
         ([, tokens]) => tokens > 0,
       ),
   );
-  const cacheCounter = (name: string, help: string, valueOf: (sums: Sums) => number) =>
-    counter(name, help, undefined, (sums) => (valueOf(sums) === 0 ? [] : [["", valueOf(sums)]]));
-  cacheCounter(
-    "sluice_cache_saved_usd_total",
-    "What reading from cache saved against the same prompts without caching.",
-    (sums) => usdNumber(sums.cacheSaved),
-  );
-  cacheCounter(
-    "sluice_cache_lost_usd_total",
-    "What writing to cache cost more than was read, in calls where it did.",
-    (sums) => usdNumber(sums.cacheLost),
-  );
-  cacheCounter(
-    "sluice_cache_predicted_tokens_total",
-    "Prompt tokens that were expected to be read from cache, of answers that said what was.",
-    (sums) => sums.predictedRead,
-  );
-  cacheCounter(
-    "sluice_cache_prediction_error_tokens_total",
-    "How far off that was, whichever way.",
-    (sums) => sums.predictionError,
-  );
-  cacheCounter(
-    "sluice_held_attempts_total",
-    "Calls that waited for another one to write what both begin with.",
-    (sums) => sums.heldAttempts,
-  );
-  cacheCounter("sluice_held_seconds_total", "How long they waited.", (sums) => sums.heldSeconds);
-  cacheCounter("sluice_held_read_tokens_total", "What they then read from cache.", (sums) => sums.heldRead);
+  for (const [name, help, valueOf] of CACHING_COUNTERS)
+    counter(name, help, undefined, ({ caching }) => (valueOf(caching) === 0 ? [] : [["", valueOf(caching)]]));
   new Gauge({
     name: "sluice_cache_read_ratio",
     help: "Part of the prompt tokens that was read from cache, since the start, where the answer or its server's counters said so.",

@@ -14,6 +14,8 @@ export interface ProviderInstance {
   readonly name: string;
   readonly provider: Provider;
   readonly settings: ProviderSettings;
+  /** Where it keeps data, in the operator's words ("eu"); absent: not known. */
+  readonly residency?: string;
 }
 
 export interface Target {
@@ -68,6 +70,7 @@ export interface ConfiguredProvider {
   readonly name: string;
   readonly kind: string;
   readonly settings: ProviderSettings;
+  readonly residency?: string;
   /** Models that the config describes for this instance: self-hosted ones, or other prices than the table's. */
   readonly models: readonly ModelRecord[];
 }
@@ -90,8 +93,11 @@ export interface ListedModel {
 }
 
 export interface Targets {
-  /** @throws GatewayError `model-not-found`, with the names that are near and what would be right. */
-  resolve(model: string): Resolved;
+  /**
+   * @param among What `auto` chooses from here, in place of what it does elsewhere: targets or aliases.
+   * @throws GatewayError `model-not-found`, with the names that are near and what would be right.
+   */
+  resolve(model: string, among?: readonly string[]): Resolved;
   /** Every configured provider, in the config's order. */
   readonly instances: readonly ProviderInstance[];
   list(): readonly ListedModel[];
@@ -191,8 +197,8 @@ export function createTargets(
   };
   // A target whose provider is not configured here (told at the start) is no reason to do without the others.
   const thereOf = (names: readonly string[]): readonly Target[] => names.flatMap((name) => named(name) ?? []);
-  const auto = (): readonly Target[] => {
-    const names = config.policy.targets;
+  const auto = (among?: readonly string[]): readonly Target[] => {
+    const names = among ?? config.policy.targets;
     if (names !== undefined) return thereOf(names.flatMap((name) => aliases.get(name) ?? [name]));
     const day = new Date(now()).toISOString().slice(0, 10);
     const targetsOf = (models: (instance: Instance) => readonly string[]) =>
@@ -225,7 +231,7 @@ export function createTargets(
   };
   return {
     instances,
-    resolve(model) {
+    resolve(model, among) {
       const alias = aliases.get(model);
       if (alias !== undefined) {
         const targets = thereOf(alias);
@@ -235,7 +241,7 @@ export function createTargets(
         const found = one(model);
         return { targets: [found], explicit: true, ...noteOn(model, found) };
       }
-      const targets = auto();
+      const targets = auto(among);
       if (targets.length === 0) throw noAutoTargets(instances);
       const policy = model.slice(AUTO.length + 1);
       return { targets, explicit: false, ...(policy === "" ? {} : { policy }) };
@@ -268,11 +274,11 @@ interface Instance extends ProviderInstance {
 }
 
 function instanceOf(configured: ConfiguredProvider, kinds: readonly Provider[]): Instance {
-  const { name, kind, settings, models } = configured;
+  const { name, kind, settings, models, residency } = configured;
   const provider = kinds.find((known) => known.kind === kind);
   // The config is checked against the same list.
   if (provider === undefined) throw new Error(`provider \`${name}\` is of a kind that is not there: ${kind}`);
-  return { name, provider, settings, models };
+  return { name, provider, settings, models, ...(residency === undefined ? {} : { residency }) };
 }
 
 /** Whether the table's row, its prices included, is true of this instance: the same id at another provider has another price. */

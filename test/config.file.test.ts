@@ -12,7 +12,7 @@ describe("a file", () => {
     expect(defaults).toMatchObject({
       listen: { host: "127.0.0.1", port: 8787 },
       data: "/home/gateway/.sluice",
-      log: { level: "info" },
+      log: { level: "info", content: false },
       policy: { default: "cheapest-task" },
       ledger: { whenUnavailable: "refuse" },
       strict: false,

@@ -23,11 +23,12 @@ beforeAll(async () => {
   for (let n = 0; n < 5; n += 1) ledger.settle(entry(`e${n}`, { startedAtMs: STARTED_AT_MS + n * 60_000 }));
   ledger.settle(rejected("bad", { startedAtMs: STARTED_AT_MS + 600_000 }));
   app = new Hono();
-  app.route("/", attemptsRoute(ledger)).route("/", spendRoute(ledger));
+  app.route("/", attemptsRoute(ledger, ofAll)).route("/", spendRoute(ledger, ofAll));
 });
 
 afterAll(() => ledger.close());
 
+const ofAll = () => undefined;
 const get = async (path: string) => {
   const response = await app.request(path);
   return { status: response.status, body: (await response.json()) as Record<string, unknown> };
@@ -139,10 +140,13 @@ describe("the ledger over HTTP", () => {
   });
 
   test("a ledger that cannot be read is a 503", async () => {
-    const down = attemptsRoute({
-      attempts: () =>
-        Promise.reject(new GatewayError("ledger-unavailable", "the ledger is away", { retryAfterMs: 1_000 })),
-    });
+    const down = attemptsRoute(
+      {
+        attempts: () =>
+          Promise.reject(new GatewayError("ledger-unavailable", "the ledger is away", { retryAfterMs: 1_000 })),
+      },
+      ofAll,
+    );
     const response = await down.request("/sluice/v1/attempts");
     expect(response.status).toBe(503);
     expect(response.headers.get("retry-after")).toBe("1");
@@ -164,7 +168,7 @@ test("health is about the process, readiness about taking calls", async () => {
 test("metrics are served as Prometheus reads them", async () => {
   const metrics = createMetrics({ process: false });
   metrics.observe(entry("e1"));
-  const response = await metricsRoute(metrics).request("/metrics");
+  const response = await metricsRoute(metrics, ofAll).request("/metrics");
   expect(response.headers.get("content-type")).toBe("text/plain; version=0.0.4; charset=utf-8");
   expect(await response.text()).toContain(
     'sluice_attempts_total{provider="anthropic",model="claude-haiku-5-5",outcome="complete"} 1',

@@ -94,6 +94,7 @@ describe("one row per attempt", () => {
         cache_saved_usd: 0.000000027,
         cache_bust: "client messages[1].content[0]: 20 tokens",
         held_ms: null,
+        signals: [],
         losses: [{ field: "top_k", path: "top_k" }],
       },
     ]);

@@ -199,7 +199,11 @@ describe("a reviewer", () => {
     expect((await rows(line, headers)).at(-1)?.[2]).toBe(signals);
     // It is the task's, too, and stands beside it.
     const review = (await line.gateway.allAttempts()).find(({ provider }) => provider === "judge");
-    expect(review).toMatchObject({ task: headers.get("x-sluice-task"), outcome: "complete", signals: ["side", "answer-valid"] });
+    expect(review).toMatchObject({
+      task: headers.get("x-sluice-task"),
+      outcome: "complete",
+      signals: ["side", "answer-valid"],
+    });
     expect(review?.exchange).not.toBe(headers.get("x-sluice-exchange"));
   });
 
@@ -264,6 +268,13 @@ describe("a cross-check", () => {
     expect(text).toBe("better");
     expect(headers.get("x-sluice-check")).toBe(`escalated=${CHEAP}:review`);
   });
+});
+
+test("asks first whom the class names, also by the model alone", async () => {
+  const line = await started(`cascade: { targets: [${anthropic.model}], pattern: yes }`);
+  line.upstream("dear").answer(answers(anthropic, said("yes")));
+  const { headers } = await ask(line, openai, false);
+  expect(await rows(line, headers)).toEqual([["dear", "complete", "verified"]]);
 });
 
 test("a task that was escalated stays where it went", async () => {

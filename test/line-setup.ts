@@ -22,6 +22,8 @@ export interface LineOptions {
   readonly upstreams?: Readonly<Record<string, Wire>>;
   /** Further sections of the config. */
   readonly yaml?: string;
+  /** Where they keep data, by their names. */
+  readonly residency?: Readonly<Record<string, string>>;
   readonly environment?: Readonly<Record<string, string>>;
   readonly data?: string;
   readonly now?: () => number;
@@ -43,7 +45,10 @@ export async function startLine(options: LineOptions = {}): Promise<Line> {
     const upstream = await startFakeUpstream(answers(wire));
     upstreams.set(name, upstream);
     environment[`${name.toUpperCase()}_KEY`] = providerKey(name);
-    yaml.push(`  ${name}: { kind: ${wire.kind}, baseUrl: "${upstream.url}/v1", apiKeyEnv: ${name.toUpperCase()}_KEY }`);
+    const place = options.residency?.[name];
+    const residency = place === undefined ? "" : `, residency: ${place}`;
+    const address = `baseUrl: "${upstream.url}/v1", apiKeyEnv: ${name.toUpperCase()}_KEY`;
+    yaml.push(`  ${name}: { kind: ${wire.kind}, ${address}${residency} }`);
   }
   yaml.push(
     `aliases: { all: [${Object.entries(named)

@@ -110,6 +110,13 @@ describe("a watched stream", () => {
     ]);
   });
 
+  test("that refuses in words tells so before it finishes, and not in which", () => {
+    const refused = { ...MESSAGE, content: [{ type: "refusal", refusal: "I cannot." }] };
+    const told = seen(CREATED + added(0, MESSAGE) + done(0, refused) + completed({ output: [refused], usage: USAGE }));
+    expect(told.map((one) => one.type)).toEqual(["start", "refusal-delta", "usage", "finish", "done"]);
+    expect(JSON.stringify(told)).not.toContain("cannot");
+  });
+
   test("without `event:` fields is watched as well", () => {
     const text = (CREATED + added(0, CALL) + textDelta(1, "x") + completed({ usage: USAGE })).replaceAll(
       /^event: .*\n/gm,

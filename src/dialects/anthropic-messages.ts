@@ -6,6 +6,7 @@ import type { Edit } from "../edit.ts";
 import type { ModelRecord } from "../model.ts";
 import { MessagesWatcher, messagesDecoder, readError } from "./anthropic-messages.decode.ts";
 import { errorEvent, messagesEncoder, writeError } from "./anthropic-messages.encode.ts";
+import { isolating } from "./anthropic-messages.isolating.ts";
 import { movable } from "./anthropic-messages.movable.ts";
 import { placing } from "./anthropic-messages.placing.ts";
 import { prewarming } from "./anthropic-messages.prewarming.ts";
@@ -24,6 +25,7 @@ export const anthropicMessages: Dialect = {
   edits,
   placing,
   movable,
+  isolating,
   prewarming,
   refuses,
   decoder: messagesDecoder,

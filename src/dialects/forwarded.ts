@@ -21,6 +21,8 @@ export interface ForwardedOptions {
   readonly like: Dialect;
   /** The field that must be there, and what it may be. */
   readonly input: { readonly field: string; readonly words: string; readonly isFit: (value: JsonValue) => boolean };
+  /** Keeps its tenant's prompts apart; absent: nothing of it is in a cache. */
+  readonly isolating?: Dialect["isolating"] & {};
   /** Whether the provider has streams of it, like its chat's. */
   readonly streams: boolean;
   /** From the whole answer. */
@@ -30,11 +32,12 @@ export interface ForwardedOptions {
 }
 
 export function forwardedDialect(options: ForwardedOptions): Dialect {
-  const { name, like } = options;
+  const { name, like, isolating } = options;
   // What it is like has a prompt and an answer: neither is there to be cached or to be left out.
-  const { placing: _placing, prewarming: _prewarming, ...rest } = like;
+  const { placing: _placing, prewarming: _prewarming, isolating: _isolating, ...rest } = like;
   return {
     ...rest,
+    ...(isolating === undefined ? {} : { isolating }),
     name,
     readRequest: (body) => readRequest(body, options),
     writeRequest: () => {

@@ -12,6 +12,7 @@ import { readRequest } from "./mistral-chat.read.ts";
 import { NAME } from "./mistral-chat.words.ts";
 import { writeRequest } from "./mistral-chat.write.ts";
 import { readError } from "./openai-chat.errors.ts";
+import { isolating } from "./openai-chat.isolating.ts";
 import { movable } from "./openai-chat.movable.ts";
 import { keyPlacing } from "./openai-chat.placing.ts";
 import { shortest } from "./openai-chat.prewarming.ts";
@@ -27,6 +28,7 @@ export const mistralChat: Dialect = {
   edits,
   placing: keyPlacing,
   movable,
+  isolating,
   prewarming: () => shortest("max_tokens"),
   decoder: mistralDecoder,
   watcher: mistralWatcher,

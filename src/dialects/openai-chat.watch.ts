@@ -6,7 +6,7 @@ import type { WatchedFrame, Watcher } from "./dialect.ts";
 import { DeltaReader, sealEvents } from "./openai-chat.delta.ts";
 import { choicesOf, deltaOf, DONE, isFirst, parsed, saysError, StreamState } from "./openai-chat.state.ts";
 import { usageIn } from "./openai-chat.usage.ts";
-import { isArray, isObject } from "./openai-chat.words.ts";
+import { isArray, isObject, textOf } from "./openai-chat.words.ts";
 import { SseSplitter, type SseFrame } from "./sse.ts";
 
 export class ChatWatcher implements Watcher {
@@ -47,6 +47,7 @@ export class ChatWatcher implements Watcher {
     const deltas = choices.map(deltaOf).filter((delta) => delta !== undefined);
     this.#hasCalls ||= deltas.some(calls);
     events.push(...deltas.flatMap(sealEvents), ...this.#state.usage(chunk));
+    if (choices.some((choice) => isFirst(choice) && refuses(deltaOf(choice)))) events.push(REFUSED);
     for (const choice of choices) {
       if (isFirst(choice) && !this.#state.over) events.push(...this.#state.finish(choice, () => this.#hasCalls));
     }
@@ -62,14 +63,16 @@ export class ChatWatcher implements Watcher {
 
 const EMPTY = new Uint8Array(0);
 const NO_EVENTS: readonly ChatEvent[] = [];
+/** That it refuses, not in which words. */
+const REFUSED: ChatEvent = { type: "refusal-delta", text: "" };
 
 /**
- * What has to be read: a finish, usage or an error that is not null, what seals reasoning or names what is said aloud, and what is no chunk. Inside a JSON
+ * What has to be read: a finish, usage or an error that is not null, what seals reasoning or names what is said aloud, a refusal in words, and what is no chunk. Inside a JSON
  * string quotes are escaped, so a key with its quotes bare is a key of the chunk. One expression, as each further search would
  * cost a fifth of what parsing does.
  */
 const TELLING =
-  /"(?:finish_reason|usage|error)"\s*:\s*(?!\s|null)|"(?:signature|reasoning\.encrypted|audio|message|detail)"|"object"\s*:\s*"error"/;
+  /"(?:finish_reason|usage|error)"\s*:\s*(?!\s|null)|"(?:signature|reasoning\.encrypted|audio|message|detail)"|"refusal"\s*:\s*"(?!")|"object"\s*:\s*"error"/;
 /** The same, and the first call: it decides what a plain stop means. Calls that are `null` or an empty list are none. */
 const TELLING_OR_CALLING = new RegExp(`${TELLING.source}|"tool_calls"\\s*:\\s*\\[\\s*\\{|"function_call"\\s*:\\s*\\{`);
 
@@ -80,6 +83,10 @@ function watched(bytes: Uint8Array, events: readonly ChatEvent[]): WatchedFrame 
 function calls(delta: JsonObject): boolean {
   const list = delta["tool_calls"];
   return (isArray(list) && list.some(isObject)) || isObject(delta["function_call"]);
+}
+
+function refuses(delta: JsonObject | undefined): boolean {
+  return (textOf(delta?.["refusal"]) ?? "") !== "";
 }
 
 /** The first call that is named. */

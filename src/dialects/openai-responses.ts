@@ -11,6 +11,7 @@ import { isArray, isObject, textOf } from "./openai-chat.words.ts";
 import { responsesDecoder } from "./openai-responses.decode.ts";
 import { responsesEncoder } from "./openai-responses.encode.ts";
 import { errorEvent } from "./openai-responses.errors.ts";
+import { isolating } from "./openai-responses.isolating.ts";
 import { movable } from "./openai-responses.movable.ts";
 import { placing } from "./openai-responses.placing.ts";
 import { remembering } from "./openai-responses.remembering.ts";
@@ -29,6 +30,7 @@ export const openaiResponses: Dialect = {
   edits,
   placing,
   movable,
+  isolating,
   prewarming,
   streamContentType: SSE_CONTENT_TYPE,
   keepsAnswers: true,

@@ -4,7 +4,7 @@
 import type { ChatEvent, JsonObject, JsonValue } from "../chat.ts";
 import type { WatchedFrame, Watcher } from "./dialect.ts";
 import { DONE, parsed } from "./openai-chat.state.ts";
-import { isObject, textOf } from "./openai-chat.words.ts";
+import { isArray, isObject, textOf } from "./openai-chat.words.ts";
 import { ITEM_ADDED, responseOf, saysError, typeOf } from "./openai-responses.decode.ts";
 import { thoughtIn } from "./openai-responses.items.ts";
 import { sealEvents } from "./openai-responses.output.ts";
@@ -77,14 +77,16 @@ export class ResponsesWatcher implements Watcher {
     this.#hasCalls ||= items.some(isCall);
     const [first, ...others] = this.#state.close(type, event, this.#hasCalls);
     if (first === undefined) return NO_EVENTS;
-    const sealed = items.flatMap(seals);
-    return first.type === "start" ? [first, ...sealed, ...others] : [...sealed, first, ...others];
+    const told = [...items.flatMap(seals), ...(items.some(refuses) ? [REFUSED] : [])];
+    return first.type === "start" ? [first, ...told, ...others] : [...told, first, ...others];
   }
 }
 
 const FAILED = "response.failed";
 const EMPTY = new Uint8Array(0);
 const NO_EVENTS: readonly ChatEvent[] = [];
+/** That it refuses, not in which words. */
+const REFUSED: ChatEvent = { type: "refusal-delta", text: "" };
 
 function watched(bytes: Uint8Array, events: readonly ChatEvent[]): WatchedFrame {
   return { bytes, events, usageOnly: false, isDelta: false };
@@ -93,6 +95,10 @@ function watched(bytes: Uint8Array, events: readonly ChatEvent[]): WatchedFrame 
 function seals(item: JsonObject): ChatEvent[] {
   if (item["type"] !== "reasoning" || (textOf(item["encrypted_content"]) ?? "") === "") return [];
   return sealEvents(item, thoughtIn(item) !== "");
+}
+
+function refuses({ content }: JsonObject): boolean {
+  return isArray(content) && content.some((part) => isObject(part) && part["type"] === "refusal");
 }
 
 function callIn(item: JsonValue | undefined): { readonly callId?: string } {

@@ -30,6 +30,13 @@ export interface TaskLeg {
   readonly escalated?: true;
 }
 
+export interface TaskAnswers {
+  /** Whether any was a refusal, or kept back by a filter. */
+  readonly wereRefused: boolean;
+  /** Whether any answer or tool call was not in the form that was asked for; `undefined`: none was asked for. */
+  readonly wereBroken: boolean | undefined;
+}
+
 export interface EndedTask {
   readonly id: string;
   /** Whose it is. */
@@ -45,6 +52,8 @@ export interface EndedTask {
   readonly legs: readonly TaskLeg[];
   /** `undefined`: nobody can tell, which is neither success nor failure. */
   readonly outcome: TaskOutcome | undefined;
+  /** What its answers were, as far as they show it; absent: nobody looked. */
+  readonly answers?: TaskAnswers;
   /**
    * It was told of before, and went on since then, or its outcome was told: what it was said to be at that time. All that was counted of
    * it is in here once more.

@@ -3,7 +3,7 @@
  * them where nobody tells a task's outcome.
  */
 import type { FinishReason, ChatRequest, JsonObject, ToolCallPart } from "../chat.ts";
-import type { TaskOutcome } from "./ended-task.ts";
+import type { TaskAnswers, TaskOutcome } from "./ended-task.ts";
 import { fits } from "./schema-fit.ts";
 
 export const SIGNALS = [
@@ -114,4 +114,18 @@ function shownBy({ isComplete, finishReason, signals }: ToldExchange): number | 
   if (!isComplete || signals.has("answer-broken") || signals.has("disputed")) return 0;
   if (finishReason !== undefined && FAILURES.has(finishReason)) return 0;
   return signals.has("answer-valid") || signals.has("verified") ? 1 : undefined;
+}
+
+const REFUSALS: ReadonlySet<string> = new Set<FinishReason>(["content-filter", "refusal"]);
+const BROKEN: readonly Signal[] = ["answer-broken", "call-broken"];
+const FORMED: readonly Signal[] = ["answer-valid", "calls-valid"];
+
+/** What the answers of a task were, beside what became of it. An answer that was replaced by another target's is one. */
+export function answersOf(exchanges: readonly ToldExchange[]): TaskAnswers {
+  const own = exchanges.filter(({ signals }) => !signals.has("side"));
+  const has = (words: readonly Signal[]) => own.some(({ signals }) => words.some((word) => signals.has(word)));
+  return {
+    wereRefused: own.some(({ finishReason }) => finishReason !== undefined && REFUSALS.has(finishReason)),
+    wereBroken: has(BROKEN) ? true : has(FORMED) ? false : undefined,
+  };
 }

@@ -20,7 +20,7 @@ import type { EndedTask } from "./ended-task.ts";
 import { identityOf } from "./identity.ts";
 import { exchangesOf, legsOf } from "./legs.ts";
 import { OpenTasks, type OpenTask } from "./open-tasks.ts";
-import { outcomeOf, requestSignals } from "./signals.ts";
+import { answersOf, outcomeOf, requestSignals } from "./signals.ts";
 import { SteadyClock } from "./steady.ts";
 
 export interface TaskCall {
@@ -326,6 +326,7 @@ class TaskTable implements Tasks {
         endedAtMs: task.lastAtMs,
         legs,
         outcome: task.outcome,
+        answers: answersOf(exchanges),
         ...(before === undefined ? {} : { before }),
       });
     } catch (error) {
