@@ -157,17 +157,29 @@ async function main(): Promise<void> {
     return;
   }
   if (words.some((word) => word !== "help" && HELP.has(word))) {
-    return void process.stdout.write(`npm run bench -- ${name}: ${bench.what}\n${bench.flags}`);
+    return void process.stdout.write(`${STARTED_AS} ${name}: ${bench.what}\n${bench.flags}`);
   }
   process.argv.splice(2, 1);
   try {
     await bench.start();
   } catch (error) {
-    if (!isWrongFlag(error)) throw error;
-    process.stderr.write(`${error.message}\n`);
+    const problem = isWrongFlag(error) ? error.message : missingClient(error);
+    if (problem === undefined) throw error;
+    process.stderr.write(`${problem}\n`);
     process.exitCode = 2;
   }
 }
+
+/** The checkout has them; whoever has installed the package installs those of the providers that he compares. */
+function missingClient(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !("code" in error) || error.code !== "ERR_MODULE_NOT_FOUND") return undefined;
+  const missing = /Cannot find package '([^']+)'/.exec(error.message)?.[1];
+  if (missing === undefined) return undefined;
+  return `${missing} is not installed; the official clients are used: npm install openai @anthropic-ai/sdk @mistralai/mistralai ollama`;
+}
+
+/** The gateway's own command starts it, too. */
+const STARTED_AS = /\bbench\/main\.[jt]s$/.test(process.argv[1] ?? "") ? "npm run bench --" : "sluice bench";
 
 const HELP: ReadonlySet<string> = new Set(["help", "--help", "-h"]);
 
@@ -177,8 +189,8 @@ function listed(hasFlags: boolean): string {
     ([name, { what, flags }]) =>
       `  ${name.padEnd(width)}  ${what}\n${hasFlags ? flags.replaceAll(/^(?=.)/gm, "    ") : ""}`,
   );
-  const head = "npm run bench -- <what> [flags]";
-  return `${head}\n\n${lines.join(hasFlags ? "\n" : "")}${hasFlags ? "" : `\nFlags: npm run bench -- <what> --help\n`}`;
+  const head = `${STARTED_AS} <what> [flags]`;
+  return `${head}\n\n${lines.join(hasFlags ? "\n" : "")}${hasFlags ? "" : `\nFlags: ${STARTED_AS} <what> --help\n`}`;
 }
 
 function isWrongFlag(error: unknown): error is Error {

@@ -95,6 +95,7 @@ export const USAGE = `sluice [serve] [--port <n>] [--host <address>] [--config <
 sluice check  [--config <file>]   print the effective configuration, without secrets
 sluice budgets                    what is spent and left, of a gateway that runs (--help says more)
 sluice explain <request.json>     where a request would go and why, in dollars (--help says more)
+sluice bench [<what>]             what a workload costs per task, what a ledger would have cost, and more (alone: the list)
 sluice cache-lint <request.json>  what keeps a request from being read from a provider's cache (--help says more)
 
   --port, PORT         where to listen (8787; 0 takes a free port)

@@ -19,6 +19,10 @@ const DRAIN_MS_MAX = 30_000;
 
 async function main(): Promise<void> {
   const arguments_ = process.argv.slice(2);
+  if (arguments_[0] === "bench") {
+    await bench();
+    return;
+  }
   const command = commands.get(arguments_[0] ?? "");
   if (command !== undefined) {
     await runCommand(command, arguments_.slice(1));
@@ -56,6 +60,13 @@ async function runCommand(command: Command, given: readonly string[]): Promise<v
   process.stdout.write(output);
   process.stderr.write(problem);
   process.exitCode = exitCode;
+}
+
+/** What measures and compares is a program of its own, with flags of its own. */
+async function bench(): Promise<void> {
+  process.argv.splice(2, 1);
+  const file = import.meta.url.endsWith(".ts") ? "../bench/main.ts" : "../bench/main.js";
+  await import(new URL(file, import.meta.url).href);
 }
 
 async function run(config: Config, arguments_: readonly string[]): Promise<void> {

@@ -34,7 +34,8 @@ export function createCheckerWorker(): CheckerWorker {
   let worker: Worker | undefined;
   let last: Promise<unknown> = Promise.resolve();
   const ask = async (question: CheckerQuestion): Promise<CheckerAnswer> => {
-    worker ??= new Worker(new URL("./checker-thread.ts", import.meta.url), {
+    const file = import.meta.url.endsWith(".ts") ? "./checker-thread.ts" : "./checker-thread.js";
+    worker ??= new Worker(new URL(file, import.meta.url), {
       env: {},
       stdin: false,
       resourceLimits: { maxOldGenerationSizeMb: MEMORY_MB_MAX, maxYoungGenerationSizeMb: 16 },
