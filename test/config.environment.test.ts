@@ -1,4 +1,5 @@
 /** Without a file: flags and variables, which providers they give, and who may call. */
+import { inspect } from "node:util";
 import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { providerKinds } from "../providers/index.ts";
@@ -181,7 +182,7 @@ describe("who may call", () => {
     const { keys } = config({ SLUICE_API_KEYS: " first-key , second-key,, first-key" });
     expect(keys.map(({ name }) => name)).toEqual(["key-f0f5d8", "key-ba9131"]);
     expect(config({ SLUICE_API_KEYS: "second-key" }).keys.map(({ name }) => name)).toEqual(["key-ba9131"]);
-    expect(JSON.stringify(config({ SLUICE_API_KEYS: "first-key" }))).not.toContain("first-key");
+    expect(inspect(config({ SLUICE_API_KEYS: "first-key" }), { depth: 9 })).not.toContain("first-key");
     expect(authenticate(new Headers({ authorization: "Bearer second-key" }), keys)).toMatchObject({
       name: "key-ba9131",
     });

@@ -60,6 +60,8 @@ function withoutTimes(row: AttemptRow): object {
     ttft_ms: ____,
     duration_ms: _____,
     overhead_ms: ______,
+    // The same again is another try.
+    signals: _______,
     reason: _______,
     ...rest
   } = row;
