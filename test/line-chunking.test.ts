@@ -61,7 +61,7 @@ function withoutTimes(row: AttemptRow): object {
     duration_ms: _____,
     overhead_ms: ______,
     // The same again is another try.
-    signals: _______,
+    signals: ________,
     reason: _______,
     ...rest
   } = row;
