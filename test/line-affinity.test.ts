@@ -29,19 +29,21 @@ interface Started {
   readonly settings?: string;
   readonly pace?: SandboxOptions["pace"];
   readonly probeEveryMs?: number;
+  /** How long a replica rests that failed. */
+  readonly restMs?: number;
 }
 type SandboxOptions = NonNullable<Parameters<typeof startSandbox>[0]>;
 
 const HOUR_MS = 3_600_000;
 
-async function start({ settings = "", pace, probeEveryMs = HOUR_MS }: Started = {}): Promise<void> {
+async function start({ settings = "", pace, probeEveryMs = HOUR_MS, restMs = 1 }: Started = {}): Promise<void> {
   sandboxes = await Promise.all(
     [0, 1, 2].map(() => startSandbox({ vllm: { reportsCached: true }, ...(pace === undefined ? {} : { pace }) })),
   );
   const urls = sandboxes.map(({ url }) => `"${url}/vllm/v1"`);
   gateway = await startGateway({
     environment: {},
-    yaml: `providers: { vllm: { baseUrls: [${urls.join(", ")}]${settings} } }\nbreaker: { restMs: 1 }`,
+    yaml: `providers: { vllm: { baseUrls: [${urls.join(", ")}]${settings} } }\nbreaker: { restMs: ${restMs} }`,
     sluice: { probeEveryMs },
   });
 }
@@ -117,7 +119,8 @@ describe("conversations", () => {
   });
 
   test("of a replica that dies move, and stay where they moved when it is back", async () => {
-    await start({ probeEveryMs: 5 });
+    // Longer than a call takes to try again, however busy the machine is.
+    await start({ probeEveryMs: 5, restMs: 1_000 });
     const conversations = six();
     await turns(conversations, 2);
     const dead = conversations[0]?.homes[0] ?? 0;
