@@ -13,7 +13,7 @@ import { REVIEWED_MAX } from "./checks/review.ts";
 import type { CheckRules } from "./checks/rules.ts";
 import { told, type Told } from "./checks/told.ts";
 import { verified, type Check } from "./checks/verify.ts";
-import { escalated, gathered, type Gathered } from "./gathered.ts";
+import { escalated, gathered, metered, type Gathered } from "./gathered.ts";
 import type { Candidate, Target } from "./target.ts";
 
 /** @returns whether the answer does; `undefined`: the reviewer could not be asked, or gave no verdict. */
@@ -72,14 +72,14 @@ class Cascade {
       const others = this.#others(order, first.candidate);
       if (!this.#isLookedAt(others)) return this.#told(first);
       const startedAt = performance.now();
-      const whole = await gathered(first);
+      const whole = await this.#settledIfThrown(first, () => gathered(first));
       if ("kind" in whole) {
         this.#tries.theirsMs += performance.now() - startedAt;
         if (others.length === 0 || this.#context.signal.aborted) return this.#told(kept?.first ?? whole);
         order = others;
         continue;
       }
-      const failed = await this.#failed(whole, others.length > 0);
+      const failed = await this.#settledIfThrown(whole.first, () => this.#failed(whole, others.length > 0));
       this.#tries.theirsMs += performance.now() - startedAt;
       if (failed === undefined) {
         if (this.#disputedBy !== undefined) first.meter.note("disputed");
@@ -91,6 +91,18 @@ class Cascade {
       escalated(whole);
       kept = whole;
       order = others;
+    }
+  }
+
+  /** What was sent is billed, whatever happens here. */
+  async #settledIfThrown<Result>(first: FirstAnswer, work: () => Promise<Result>): Promise<Result> {
+    try {
+      return await work();
+    } catch (error) {
+      if (first.kind === "stream") first.body.abort();
+      metered(first);
+      first.meter.failed({ kind: "internal", status: 500, mayBill: true });
+      throw error;
     }
   }
 

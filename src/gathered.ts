@@ -90,7 +90,7 @@ function dropped(first: FirstAnswer, why: AnswerError | UpstreamFailure): Refusa
     why instanceof UpstreamFailure
       ? new GatewayError(why.kind, why.message, { cause: why })
       : errorSaid(why, candidate.target.instance, undefined);
-  meterAll(first);
+  metered(first);
   if (error.kind === "canceled") meter.canceled();
   else meter.failed({ kind: error.kind, status: error.status, mayBill: true });
   return { kind: "refused", error, candidate, recorded: true, verbatim: undefined, overheadMs: meter.overheadMs };
@@ -99,11 +99,12 @@ function dropped(first: FirstAnswer, why: AnswerError | UpstreamFailure): Refusa
 /** Settles an answer that is whole and did not do. */
 export function escalated({ first }: Gathered): void {
   first.meter.note("escalated");
-  meterAll(first);
+  metered(first);
   first.meter.complete();
 }
 
-function meterAll(first: FirstAnswer): void {
+/** Tells the meter all that has come of an answer: what is known of it is billed, whoever still wants it. */
+export function metered(first: FirstAnswer): void {
   const { meter } = first;
   const observe = (events: readonly ChatEvent[]) => {
     for (const event of events) if (event.type !== "done" && event.type !== "error") meter.observe(event);

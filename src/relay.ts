@@ -8,6 +8,7 @@ import type { ChatEvent } from "./chat.ts";
 import type { Encoder } from "./dialects/dialect.ts";
 import { GatewayError } from "./errors.ts";
 import type { Asked } from "./exchange.ts";
+import { metered } from "./gathered.ts";
 import type { Piece } from "./read.ts";
 import type { Reply, ReplyHeaders } from "./reply.ts";
 import { errorSaid, quotesKey } from "./upstream-error.ts";
@@ -107,7 +108,11 @@ class StreamRelay {
 
   run(headers: (extra: ReplyHeaders) => ReplyHeaders): void {
     const { reader, pieces, body, answer, outgoing, meter } = this.#first;
-    if (this.#client.gone) return this.#leave();
+    if (this.#client.gone) {
+      // One that was checked first is here whole, with its bill.
+      metered(this.#first);
+      return this.#cancel();
+    }
     this.#client.onGone(() => this.#leave());
     this.#client.reply.onDrain(() => body.resume());
     const { streamContentType } = this.#exchange.dialect;
@@ -255,8 +260,12 @@ class StreamRelay {
       body.resume();
       return;
     }
-    body.abort();
-    meter.canceled();
+    this.#cancel();
+  }
+
+  #cancel(): void {
+    this.#first.body.abort();
+    this.#first.meter.canceled();
     this.#finish();
   }
 

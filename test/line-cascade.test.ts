@@ -147,6 +147,23 @@ describe("the checks", () => {
     expect(headers.get("x-sluice-check")).toBe(`escalated=${CHEAP}:whole`);
   });
 
+  test("a call of a tool that nobody offered is escalated, and says so on its row", async () => {
+    const line = await started("cascade: {}");
+    const whole = openai.whole(said("")) as { choices: { message: object; finish_reason: string }[] };
+    const call = { id: "1", type: "function", function: { name: "delete_everything", arguments: "{}" } };
+    for (const choice of whole.choices) {
+      choice.message = { role: "assistant", content: null, tool_calls: [call] };
+      choice.finish_reason = "tool_calls";
+    }
+    line.upstream("cheap").answer(json(whole));
+    line.upstream("dear").answer(answers(anthropic, said("It rains.")));
+    const tools = [{ type: "function", function: { name: "weather", parameters: { type: "object" } } }];
+    const { text, headers } = await ask(line, openai, false, { tools, reasoning_effort: "none" });
+    expect(text).toBe("It rains.");
+    expect(headers.get("x-sluice-check")).toBe(`escalated=${CHEAP}:schema`);
+    expect((await rows(line, headers))[0]?.[2]).toBe("call-broken escalated");
+  });
+
   const unsure = (logprob: number): Script => {
     const whole = openai.whole(said("Paris")) as { choices: { logprobs?: unknown }[] };
     for (const choice of whole.choices) choice.logprobs = { content: [{ token: "Paris", logprob, top_logprobs: [] }] };
@@ -332,6 +349,37 @@ test("a client that leaves while its answer is checked leaves a canceled row, an
   await until(() => line.gateway.sluice.admission.inFlight === 0);
   const all = await line.gateway.allAttempts();
   expect(all.map(({ provider, outcome }) => [provider, outcome])).toEqual([["cheap", "canceled"]]);
+});
+
+describe.each([false, true])("a client that leaves while its whole answer is reviewed (stream: %s)", (isStream) => {
+  test.each(wires.filter((wire) => [openai, anthropic].includes(wire)))(
+    "pays what was made of it, as the provider counted it ($dialect)",
+    async (wire) => {
+      const upstreams = { cheap: openai, dear: anthropic, judge: anthropic };
+      const line = await started(`cascade: { reviewers: ["judge/${anthropic.model}"] }`, { upstreams });
+      const reviewing = Promise.withResolvers<void>();
+      line.upstream("judge").answer(() => reviewing.resolve());
+      const leaving = new AbortController();
+      const asked = fetch(`${line.url}${wire.path}`, {
+        method: "POST",
+        signal: leaving.signal,
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify(wire.request({ model: "all", stream: isStream })),
+      });
+      await reviewing.promise;
+      leaving.abort();
+      await expect(asked).rejects.toThrow();
+      await until(() => line.gateway.sluice.admission.inFlight === 0);
+      const row = (await line.gateway.allAttempts()).find(({ provider }) => provider === "cheap");
+      expect(row).toMatchObject({
+        outcome: "complete",
+        usage_basis: "reported",
+        cost_basis: "reported",
+        cost_pico_usd: String(SAID_PICO_USD),
+      });
+      expect(line.upstream("dear").requests).toEqual([]);
+    },
+  );
 });
 
 test.each([

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { ChatEvent, JsonObject, Message, Tool } from "../src/chat.ts";
 import { answerCheck } from "../src/tasks/answer-check.ts";
 import { fits } from "../src/tasks/schema-fit.ts";
-import { isValidCall, outcomeOf, requestSignals, type ToldExchange } from "../src/tasks/signals.ts";
+import { isOfferedCall, isValidCall, outcomeOf, requestSignals, type ToldExchange } from "../src/tasks/signals.ts";
 import { request, said } from "./made-target.ts";
 
 const WEATHER: Tool = {
@@ -73,6 +73,26 @@ describe("a tool call", () => {
   });
 });
 
+describe("a call in an answer", () => {
+  const opaque = (kind: string, value: JsonObject, name?: string): Tool => {
+    return { type: "opaque", dialect: "openai-responses", kind, value, ...(name === undefined ? {} : { name }) };
+  };
+  test.each<[string, Tool[], JsonObject, boolean]>([
+    ["weather", [WEATHER], {}, true],
+    ["delete_everything", [WEATHER], {}, false],
+    ["delete_everything", [], {}, false],
+    // It is told by a name; a server of many, and tools in a tool, are not seen.
+    ["shout", [WEATHER, opaque("custom", {}, "shout")], {}, true],
+    ["shout", [WEATHER, opaque("custom", {}, "whisper")], {}, false],
+    ["shout", [WEATHER, opaque("mcp", {})], {}, true],
+    ["shout", [WEATHER, opaque("namespace", { tools: [] }, "voices")], {}, true],
+    // The provider keeps it.
+    ["shout", [], { prompt: { id: "pmpt_1" } }, true],
+  ])("of %s is of a tool that was offered (%j, %j): %s", (name, tools, extra, isOffered) => {
+    expect(isOfferedCall({ name, arguments: '{"city":"Paris"}' }, { tools, extra })).toBe(isOffered);
+  });
+});
+
 describe("a request shows of the turn before it", () => {
   const called = (args: string): Message => ({
     role: "assistant",
@@ -131,6 +151,8 @@ describe("an answer", () => {
     ];
     expect(signals({ tools: [WEATHER] }, call('{"city":"Paris"}'))).toEqual(["calls-valid"]);
     expect(signals({ tools: [WEATHER] }, call("{}"))).toEqual(["call-broken"]);
+    const other: Tool = { type: "function", name: "look" };
+    expect(signals({ tools: [other] }, call("{}"))).toEqual(["call-broken"]);
   });
 
   test("that is very long is not judged, and not kept", () => {

@@ -4,7 +4,7 @@
  */
 import type { ChatRequest } from "../chat.ts";
 import type { LinePattern } from "../cache/line-pattern.ts";
-import { answerSignal, isValidCall } from "../tasks/signals.ts";
+import { answerSignal, isOfferedCall } from "../tasks/signals.ts";
 import type { Told } from "./told.ts";
 
 export const CHECKS = [
@@ -71,7 +71,7 @@ function isWhole({ text, calls, finish, isRefusal }: Told): boolean {
 }
 
 function fitsForm({ text, calls }: Told, request: ChatRequest): boolean | undefined {
-  if (calls.length > 0) return calls.every((call) => isValidCall(call, request));
+  if (calls.length > 0) return calls.every((call) => isOfferedCall(call, request));
   const { responseFormat } = request;
   if (responseFormat === undefined || responseFormat.type === "text") return undefined;
   const wanted = responseFormat.type === "json-schema" ? responseFormat.schema : undefined;

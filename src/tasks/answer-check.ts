@@ -4,7 +4,7 @@
  */
 import type { ChatEvent, ChatRequest } from "../chat.ts";
 import type { Decoder } from "../dialects/dialect.ts";
-import { answerSignal, isValidCall, type Signal } from "./signals.ts";
+import { answerSignal, isOfferedCall, isValidCall, type OfferedTools, type Signal } from "./signals.ts";
 
 /** Characters of one answer that are kept to be judged; of a longer one nothing is said. */
 const CHARACTERS_MAX = 1_048_576;
@@ -15,16 +15,23 @@ const CALLS_MAX = 64;
  * @returns nothing where nothing can be judged.
  */
 export function answerCheck(
-  { responseFormat, choices, tools, stream }: ChatRequest,
+  { responseFormat, choices, tools, extra, stream }: ChatRequest,
   decoder: (() => Decoder) | undefined,
 ): AnswerCheck | undefined {
   const format = responseFormat === undefined ? {} : { responseFormat };
-  const asked = { ...format, ...(choices === undefined ? {} : { choices }), tools: stream ? [] : tools };
-  if (!asksForJson(asked) && asked.tools.length === 0) return undefined;
+  const asked = {
+    ...format,
+    ...(choices === undefined ? {} : { choices }),
+    ...(stream ? {} : { offered: { tools, extra } }),
+  };
+  if (!asksForJson(asked) && (stream || tools.length === 0)) return undefined;
   return new AnswerCheck(asked, stream ? decoder : undefined);
 }
 
-type AskedAnswer = Pick<ChatRequest, "responseFormat" | "choices"> & { readonly tools: ChatRequest["tools"] };
+type AskedAnswer = Pick<ChatRequest, "responseFormat" | "choices"> & {
+  /** Absent: not kept, so that calls are judged by their form alone. */
+  readonly offered?: OfferedTools;
+};
 
 export class AnswerCheck {
   readonly #asked: AskedAnswer;
@@ -60,8 +67,11 @@ export class AnswerCheck {
   signals(): readonly Signal[] {
     if (!this.#isWhole) return [];
     if (this.#calls.size > 0) {
-      const calls = [...this.#calls.values()];
-      return [calls.every((call) => isValidCall(call, this.#asked)) ? "calls-valid" : "call-broken"];
+      const { offered } = this.#asked;
+      const isValid = [...this.#calls.values()].every((call) =>
+        offered === undefined ? isValidCall(call, { tools: [] }) : isOfferedCall(call, offered),
+      );
+      return [isValid ? "calls-valid" : "call-broken"];
     }
     const { responseFormat } = this.#asked;
     if (!this.#isJson || this.#text === "") return [];

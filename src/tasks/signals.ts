@@ -57,11 +57,10 @@ export function requestSignals(request: ChatRequest, frustration: readonly strin
   return signals;
 }
 
-/** Calls of tools that this request offers no more, or that only their own dialect knows, are not judged. */
-export function isValidCall(
-  call: Pick<ToolCallPart, "name" | "arguments">,
-  request: Pick<ChatRequest, "tools">,
-): boolean {
+export type MadeCall = Pick<ToolCallPart, "name" | "arguments">;
+
+/** Of a call that was made before: tools that this request offers no more, or that only their own dialect knows, are not judged. */
+export function isValidCall(call: MadeCall, request: Pick<ChatRequest, "tools">): boolean {
   let given: unknown;
   try {
     given = call.arguments === "" ? {} : JSON.parse(call.arguments);
@@ -71,6 +70,22 @@ export function isValidCall(
   const tool = request.tools.find((one) => one.type === "function" && one.name === call.name);
   if (tool === undefined || tool.type !== "function" || tool.parameters === undefined) return true;
   return fits(given, tool.parameters);
+}
+
+/** Of a call in an answer to this very request: it also has to be of a tool that was offered. */
+export function isOfferedCall(call: MadeCall, request: OfferedTools): boolean {
+  return isOffered(call.name, request) && isValidCall(call, request);
+}
+
+export type OfferedTools = Pick<ChatRequest, "tools" | "extra">;
+
+/** What only its own dialect knows may be many tools; and what its provider keeps of a prompt may have some that are not seen here. */
+function isOffered(name: string, { tools, extra }: OfferedTools): boolean {
+  if ((extra["prompt"] ?? null) !== null) return true;
+  return tools.some((tool) => {
+    if (tool.name === name) return true;
+    return tool.type === "opaque" && (tool.name === undefined || tool.value["tools"] !== undefined);
+  });
 }
 
 /** Whether an answer is what was asked for; `undefined`: nothing was asked for. */
