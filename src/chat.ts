@@ -128,6 +128,8 @@ export type Message = SystemMessage | UserMessage | AssistantMessage | ToolMessa
 export interface SystemMessage extends Enveloped {
   readonly role: "system";
   readonly parts: readonly Part[];
+  /** Whether it stands where its own dialect has no place for a cache mark. Absent: no. */
+  readonly isUnmarkable?: true;
   readonly extra?: JsonObject;
 }
 export interface UserMessage extends Enveloped {

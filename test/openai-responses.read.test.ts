@@ -138,7 +138,12 @@ describe("fields", () => {
 
   test("instructions come first, and say that they are some", () => {
     expect(read({ instructions: "be brief" }).messages).toEqual([
-      { role: "system", parts: [{ type: "text", text: "be brief" }], envelope: { instructions: true } },
+      {
+        role: "system",
+        parts: [{ type: "text", text: "be brief" }],
+        isUnmarkable: true,
+        envelope: { instructions: true },
+      },
       ...PLAIN.messages,
     ]);
     expect(read({ instructions: "" })).toEqual(PLAIN);

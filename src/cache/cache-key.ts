@@ -21,11 +21,15 @@ export interface CacheKeyAsk {
   readonly staticPrefix: string | undefined;
   /** The client's name for the conversation, or a hash of its first user message. */
   readonly conversation: string;
+  /** The shard to which what it begins with was written on purpose; absent: it was not. */
+  readonly writtenShard?: number | undefined;
 }
 
 export interface CacheKeys {
   /** Changes nothing. */
   choose(ask: CacheKeyAsk, nowMs: number): ChosenKey;
+  /** Whether the conversation was sent with a key before. */
+  isKnown(chosen: ChosenKey): boolean;
   /** A request leaves with it: call it once for each. */
   sent(chosen: ChosenKey, nowMs: number): void;
 }
@@ -55,18 +59,20 @@ export function createCacheKeys(loads: KeyLoads = new KeyLoads(), homesMax: numb
   /** By opening. */
   const returns = new BoundedMap<number>(homesMax);
   return {
-    choose({ target, tenant, opening, staticPrefix, conversation }, nowMs) {
+    choose({ target, tenant, opening, staticPrefix, conversation, writtenShard }, nowMs) {
       const whole = digestOf(target, tenant, opening);
       const like = staticPrefix === undefined ? whole : `${whole} ${staticPrefix}`;
       const own = `${like} ${digestOf(conversation)}`;
       const loadOf = (shard: number) => `${whole} ${shard}`;
       // What newcomers do not take is left to the conversations that a key has: one that has to move is cold once.
       const newcomersShare = Math.max(NEWCOMERS_SHARE_MIN, 1 - (returns.get(whole) ?? 0));
-      const shard = shardFor(homes.get(own), homes.get(like), newcomersShare * PER_MINUTE_MAX, (one) =>
+      const home = homes.get(own) ?? writtenShard;
+      const shard = shardFor(home, homes.get(like), newcomersShare * PER_MINUTE_MAX, (one) =>
         loads.count(loadOf(one), nowMs),
       );
       return { key: digestOf(whole, String(shard)), shard, whole, own, like, load: loadOf(shard) };
     },
+    isKnown: ({ own }) => homes.has(own),
     sent({ shard, load, whole, own, like }, nowMs) {
       const before = returns.get(whole) ?? 0;
       returns.set(whole, before + RETURNS_STEP * ((homes.get(own) === undefined ? 0 : 1) - before));

@@ -66,15 +66,19 @@ export function isOursToMark({ mode, request, countsOnly }: Prompt, isTranslated
   return mode === "improve" || (mode === "respect" && isTranslated && !isMarked(request));
 }
 
+/** Whether the client asks for more than it says itself. @param prewarmedPlace As in `ChoiceAsk`. */
+export function isAsking({ prefixes, siblings, warms }: Prompt, prewarmedPlace: number): boolean {
+  return siblings >= 2 || prefixes.saidPlace !== -1 || warms !== undefined || prewarmedPlace !== -1;
+}
+
 function whoSays({ prompt, contract, isTranslated, prewarmedPlace }: ChoiceAsk): MarkChoice["by"] {
-  const { request, prefixes, mode, siblings, warms, countsOnly } = prompt;
+  const { request, prefixes, mode, warms, countsOnly } = prompt;
   if (isOursToMark(prompt, isTranslated)) return "gateway";
   // What the provider marks by itself, a prompt's end, would be what was moved there: it is another one next time.
   const isMissed = prefixes.hasTail && mode !== "off" && contract?.style === ENDS_ITSELF;
   if ((warms !== undefined || isMissed) && !isMarked(request)) return "gateway";
   if (countsOnly === true || mode !== "respect") return "client";
-  const isAsked = siblings >= 2 || prefixes.saidPlace !== -1 || warms !== undefined || prewarmedPlace !== -1;
-  return isAsked ? "asked" : "client";
+  return isAsking(prompt, prewarmedPlace) ? "asked" : "client";
 }
 
 interface Asked {

@@ -10,17 +10,23 @@ import { MARKS, type Prefixes } from "./prefixes.ts";
 
 type MarkContract = Extract<CacheContract, { kind: "marks" }>;
 
-/** 1 for each place where a mark can be put for a model of this contract. */
-export function markablePlaces(request: ChatRequest, { spots }: Prefixes, contract: MarkContract): Uint8Array {
-  return Uint8Array.from(spots, (spot) => (isMarkable(request, spot, contract) ? 1 : 0));
+/** 1 for each place where a mark can be put for a model of this contract. @param isTranslated Whether it is written in another dialect. */
+export function markablePlaces(
+  request: ChatRequest,
+  { spots }: Prefixes,
+  contract: MarkContract,
+  isTranslated: boolean,
+): Uint8Array {
+  return Uint8Array.from(spots, (spot) => (isMarkable(request, spot, contract, isTranslated) ? 1 : 0));
 }
 
-function isMarkable(request: ChatRequest, spot: Spot, contract: MarkContract): boolean {
+function isMarkable(request: ChatRequest, spot: Spot, contract: MarkContract, isTranslated: boolean): boolean {
   const marksBlocks = contract.style === "cache_control";
   if (spot.kind === "tools") return marksBlocks && lastRendered(request.tools)?.type === "function";
   const message = request.messages[spot.message];
   const part = message?.parts[spot.part];
   if (message === undefined || part === undefined) return false;
+  if (!isTranslated && message.role === "system" && message.isUnmarkable === true) return false;
   if (spot.kind === "text") return contract.splitsText === true && part.type === "text" && spot.end > 0;
   // Where content parts bear marks, only what is said to the model is made of them.
   if (!marksBlocks && message.role === "assistant") return false;

@@ -8,20 +8,20 @@ import type { CachePlacement } from "../dialects/dialect.ts";
 import type { GatewayError } from "../errors.ts";
 import type { Target } from "../target.ts";
 import { ratesFor, type Usage } from "../usage.ts";
-import { chosenMarks, isOursToMark, type MarkChoice } from "./mark-choice.ts";
+import { chosenMarks, isAsking, isOursToMark, type MarkChoice } from "./mark-choice.ts";
 import { markablePlaces } from "./marking.ts";
 import { PrefixCounts } from "./counts.ts";
 import { bustText, type ExplainedCall, type Explainer } from "./explainer.ts";
 import type { CachingMode } from "./modes.ts";
-import type { Hold, Plan, PlannedPrompt, Planner, PlanUsage } from "./plan.ts";
+import type { Hold, Plan, PlannedMark, PlannedPrompt, Planner, PlanUsage } from "./plan.ts";
 import type { Prefixes } from "./prefixes.ts";
 import { PartedPlaces } from "./parted-places.ts";
 import { PrewarmedPrefixes } from "./prewarmed.ts";
-import { type Route, Routes } from "./routes.ts";
+import { type KeyWish, type Route, Routes } from "./routes.ts";
 import { cacheRules, NO_CACHE, type CacheRules } from "./rules.ts";
 import { cacheSettings } from "./settings.ts";
 import { changesText, type MarkContract, marksText, type SentMark } from "./sent-marks.ts";
-import { type Warming, warmingRefusal } from "./warming.ts";
+import { type Warming, warmedPlaces, warmingRefusal } from "./warming.ts";
 import { wirePlacement } from "./wire-placement.ts";
 
 /** A call's prompt, read once for all the targets that it may go to. */
@@ -133,13 +133,13 @@ class Placement implements PlacedPrompt {
   /** Whose prompts its tokens are told from. */
   readonly #countedAs: string;
   readonly #rules: CacheRules;
-  /** Whether it is written on purpose, for calls that are marked by us because of that. */
-  readonly #isPrewarming: boolean;
+  /** What is written on purpose, for calls that ask by beginning so; `undefined`: nothing is. Its own marks say where, if it has any. */
+  readonly #warmed: "marks" | readonly PlannedMark[] | undefined;
   /** As far as it was written on purpose before; -1: it was not. */
   readonly #prewarmedPlace: number;
   #marks: readonly SentMark[];
   /** Of its marks those that nobody had written on purpose before. */
-  #prewarmedAnew: readonly SentMark[] = [];
+  #prewarmedAnew: readonly PlannedMark[] = [];
   #marksText: string | undefined;
   #predictedRead: number;
   /** Knows the call until its answer has begun, so that its text is not kept for as long as the answer runs. */
@@ -164,11 +164,11 @@ class Placement implements PlacedPrompt {
     this.#tokens = planned.tokens;
     this.#rules = seen.rules;
     this.#plan = seen.plan;
-    this.#isPrewarming = prompt.warms !== undefined && prompt.mode !== "off" && contract !== undefined;
+    this.#warmed = contract === undefined ? warmedPlaces(prompt, planned, target) : warmedMarks(prompt);
     this.#prewarmedPlace = seen.prewarmedPlace;
     this.#marks = choice.sent.marks;
     this.marksChange = changesText(choice.sent);
-    this.refusal = warmingRefusal(prompt, target, isTranslated);
+    this.refusal = warmingRefusal(prompt, planned, target, isTranslated);
     this.#reachTokens = choice.isPlanned || contract === undefined ? Infinity : choice.reachTokens;
     this.#predictedRead = countedRead(parts, prompt, target, seen);
     this.placement = wirePlacement(prompt.prefixes, contract, {
@@ -233,8 +233,10 @@ class Placement implements PlacedPrompt {
     this.#parts.planner.sent(this.#plan, nowMs, this.#marks);
     this.#predictedRead = this.#counted();
     const { prewarmed } = this.#parts;
-    if (this.#isPrewarming) this.#prewarmedAnew = prewarmed.write(this.#prefixes, this.#marks, this.#target, nowMs);
-    else if (this.#prewarmedPlace !== -1) prewarmed.read(this.#prefixes, this.#prewarmedPlace, this.#target, nowMs);
+    if (this.#warmed !== undefined) {
+      const written = this.#warmed === "marks" ? this.#marks : this.#warmed;
+      this.#prewarmedAnew = prewarmed.write(this.#prefixes, written, this.#target, nowMs, this.#route.shard);
+    } else if (this.#prewarmedPlace !== -1) prewarmed.read(this.#prefixes, this.#prewarmedPlace, this.#target, nowMs);
   }
 
   readable(nowMs: number): void {
@@ -321,12 +323,15 @@ function outlook(parts: Parts, prompt: Prompt, target: Target, isTranslated: boo
   const { planner, routes, prewarmed } = parts;
   const cache = target.record?.cache;
   const contract = cache?.kind === "marks" ? cache : undefined;
-  const route = routes.of(prompt, target, mayKey(prompt, target, isTranslated), nowMs);
-  const planned = plannedPrompt(prompt, target, route);
+  const isRemembered = contract !== undefined || cache?.kind === "keyed";
+  const prewarmedPlace = isRemembered ? prewarmed.placeIn(prompt.prefixes, target.name, nowMs) : -1;
+  const writtenShard = prewarmed.shardAt(prompt.prefixes, prewarmedPlace, target.name);
+  const may = mayKey(prompt, target, isTranslated, prewarmedPlace);
+  const route = routes.of(prompt, target, { may, writtenShard }, nowMs);
+  const planned = plannedPrompt(prompt, target, route, isTranslated);
   const isFound = route.finds !== "never" && prompt.countsOnly !== true;
   const rules = isFound ? rulesOf(target, prompt.prefixes.promptTokens) : NO_CACHE;
   const plan = planner.plan(planned, rules, target.name, nowMs);
-  const prewarmedPlace = contract === undefined ? -1 : prewarmed.placeIn(prompt.prefixes, target.name, nowMs);
   const choice = chosenMarks({ prompt, planned, plan, contract, isTranslated, prewarmedPlace });
   const foundTokens = planner.reads(plan, choice.sent.marks, nowMs);
   return { route, rules, contract, planned, plan, prewarmedPlace, choice, foundTokens };
@@ -365,10 +370,17 @@ function countedAs({ namespace }: Prompt, target: Target): string {
 }
 
 /** Whether a key of ours may be sent. Not where only this call would have it: those after it would not find what it wrote. */
-function mayKey(prompt: Prompt, { record }: Target, isTranslated: boolean): boolean {
-  if (isOursToMark(prompt, isTranslated) || (isTranslated && prompt.mode !== "off")) return true;
+function mayKey(prompt: Prompt, { record }: Target, isTranslated: boolean, prewarmedPlace: number): KeyWish["may"] {
+  const { mode } = prompt;
+  if (isOursToMark(prompt, isTranslated) || (isTranslated && mode !== "off")) return "always";
   // Where a key is what begins to cache at all, who wants nothing cached shares nothing.
-  return prompt.isolates === true && (prompt.mode !== "off" || record?.cache.kind !== "keyed");
+  if (prompt.isolates === true && (mode !== "off" || record?.cache.kind !== "keyed")) return "always";
+  if (mode === "off" || prompt.countsOnly === true) return "never";
+  return isAsking(prompt, prewarmedPlace) ? "asked" : "goes-on";
+}
+
+function warmedMarks({ warms, mode }: Prompt): "marks" | undefined {
+  return warms !== undefined && mode !== "off" ? "marks" : undefined;
 }
 
 function rulesOf({ record, price }: Target, promptTokens: number): CacheRules {
@@ -380,6 +392,7 @@ function plannedPrompt(
   { request, prefixes, namespace, session }: Prompt,
   { record }: Target,
   { partition }: Route,
+  isTranslated: boolean,
 ): PlannedPrompt {
   const ratio = record?.tokenRatio ?? 1;
   const contract = record?.cache.kind === "marks" ? record.cache : undefined;
@@ -389,7 +402,7 @@ function plannedPrompt(
     ...(partition === undefined ? {} : { partition }),
     hashes: prefixes.hashes,
     tokens: ratio === 1 ? prefixes.tokens : prefixes.tokens.map((tokens) => Math.ceil(tokens * ratio)),
-    ...(contract === undefined ? {} : { markable: markablePlaces(request, prefixes, contract) }),
+    ...(contract === undefined ? {} : { markable: markablePlaces(request, prefixes, contract, isTranslated) }),
     blocks: prefixes.blocks,
     ...(settings === undefined ? {} : { settings }),
     staticPlace: prefixes.saidPlace === -1 ? prefixes.staticPlace : prefixes.saidPlace,

@@ -11,6 +11,8 @@ const PREFIXES_MAX = 10_000;
 const MARKS_MAX = 4;
 
 interface Written {
+  /** Which of the gateway's keys it was sent with; `undefined`: none. */
+  readonly shard: number | undefined;
   readonly ttlMs: number;
   readonly expiresMs: number;
 }
@@ -29,18 +31,24 @@ export class PrewarmedPrefixes {
     return -1;
   }
 
+  /** Which of the gateway's keys what ends there was written with; `undefined`: none. */
+  shardAt(prefixes: Prefixes, place: number, target: string): number | undefined {
+    return place === -1 ? undefined : this.#prefixes.get(numberOf(prefixes, place))?.get(target)?.shard;
+  }
+
   /** A prompt with these marks is sent, so that others can read it. @returns those that were not known to be written. */
   write<Mark extends PlannedMark>(
     prefixes: Prefixes,
     marks: readonly Mark[],
     target: string,
     nowMs: number,
+    shard?: number,
   ): readonly Mark[] {
     return marks.slice(-MARKS_MAX).filter(({ place, ttlSeconds }) => {
       const number = numberOf(prefixes, place);
       const before = this.#prefixes.get(number)?.get(target);
       const ttlMs = ttlSeconds * 1_000;
-      this.#set(number, target, { ttlMs, expiresMs: nowMs + ttlMs });
+      this.#set(number, target, { shard, ttlMs, expiresMs: nowMs + ttlMs });
       return before === undefined || before.expiresMs <= nowMs;
     });
   }

@@ -14,6 +14,8 @@ import { isVolatile, type Prefixes } from "./prefixes.ts";
 export interface Route {
   /** Our own key, to be sent; `undefined`: none of ours. */
   readonly key: string | undefined;
+  /** Which of the keys for prompts that open alike it is. */
+  readonly shard: number | undefined;
   /** Names the cache that it leads to; `undefined`: the one that is not found by a key. */
   readonly partition: string | undefined;
   /** Whether what is there is found: without a key, some providers find nothing, and some now and then. */
@@ -26,20 +28,29 @@ export interface Route {
   found(isFound: boolean): void;
 }
 
+export interface KeyWish {
+  /**
+   * Whether a key of ours may be sent: to whoever takes one; where nothing is sure to be found without one, as the call asks for more than
+   * it says itself (and then for the conversation's calls after it, which would not find it otherwise); or to nobody.
+   */
+  readonly may: "always" | "asked" | "goes-on" | "never";
+  /** Under which of them what it begins with was written on purpose; `undefined`: it was not. */
+  readonly writtenShard: number | undefined;
+}
+
 export class Routes {
   readonly #loads = new KeyLoads();
   readonly #keys = createCacheKeys(this.#loads);
   /** How often prompts without a key are found where that is not certain, by tenant and target. */
   readonly #shares = new BoundedMap<number>(SHARES_MAX);
 
-  /** Changes nothing. @param mayKey Whether a key of ours may be sent. */
-  of(prompt: Prompt, target: Target, mayKey: boolean, nowMs: number): Route {
+  /** Changes nothing. */
+  of(prompt: Prompt, target: Target, wish: KeyWish, nowMs: number): Route {
     const cache = target.record?.cache;
     if (cache === undefined || !takesKey(cache)) return ONLY_ROUTE;
     const { request, namespace } = prompt;
-    if (request.promptCacheKey === undefined && mayKey && isLongEnough(prompt, target)) {
-      return this.#own(this.#keys.choose(cacheKeyAsk(prompt, target), nowMs), nowMs);
-    }
+    const own = request.promptCacheKey === undefined ? this.#wished(prompt, target, wish, nowMs) : undefined;
+    if (own !== undefined) return this.#own(own, nowMs);
     const key = request.promptCacheKey;
     const share = JSON.stringify([target.name, namespace]);
     // Where each prefix has a machine, the key is one of two things that lead to it, and may be absent.
@@ -54,6 +65,7 @@ export class Routes {
       key !== undefined || cache.kind === "automatic" ? "always" : cache.kind === "marks" ? "perhaps" : "never";
     return {
       key: undefined,
+      shard: undefined,
       partition: spills ? this.#spilled(key, load, nowMs) : key,
       finds,
       isTrusted: finds === "always" || (finds === "perhaps" && (this.#shares.get(share) ?? 0) >= TRUSTED_SHARE),
@@ -67,11 +79,19 @@ export class Routes {
     };
   }
 
+  #wished(prompt: Prompt, target: Target, { may, writtenShard }: KeyWish, nowMs: number): ChosenKey | undefined {
+    const isWanted = may === "always" || (may !== "never" && leansOnKey(target));
+    if (!isWanted || !isLongEnough(prompt, target)) return undefined;
+    const chosen = this.#keys.choose({ ...cacheKeyAsk(prompt, target), writtenShard }, nowMs);
+    return may === "goes-on" && !this.#keys.isKnown(chosen) ? undefined : chosen;
+  }
+
   #own(chosen: ChosenKey, nowMs: number): Route {
-    const { key, load } = chosen;
+    const { key, shard, load } = chosen;
     return {
       ...ONLY_ROUTE,
       key,
+      shard,
       partition: this.#spilled(key, load, nowMs),
       sent: (sentMs) => this.#keys.sent(chosen, sentMs),
     };
@@ -93,6 +113,7 @@ const TRUSTED_SHARE = 0.5;
 
 const ONLY_ROUTE: Route = {
   key: undefined,
+  shard: undefined,
   partition: undefined,
   finds: "always",
   isTrusted: true,
@@ -111,6 +132,12 @@ function takesKey(cache: CacheContract): boolean {
     default:
       return false;
   }
+}
+
+/** Whether what is sent without a key is not sure to be found. */
+function leansOnKey({ record }: Target): boolean {
+  const cache = record?.cache;
+  return cache?.kind === "keyed" || (cache?.kind === "marks" && takesKey(cache));
 }
 
 /** Whether there is anything to be found: a key for less would only be one more that is counted. */

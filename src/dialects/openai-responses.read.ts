@@ -175,7 +175,9 @@ function readInstructions(value: JsonValue | undefined): Message[] {
   if (typeof value !== "string") {
     throw invalid("instructions", `\`instructions\` is ${told(value)}; text is expected`);
   }
-  return [{ role: "system", parts: [{ type: "text", text: value }], envelope: { instructions: true } }];
+  return [
+    { role: "system", parts: [{ type: "text", text: value }], isUnmarkable: true, envelope: { instructions: true } },
+  ];
 }
 
 function readMessages(body: JsonObject): Message[] {

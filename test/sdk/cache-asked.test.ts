@@ -55,6 +55,53 @@ test("of eight announced siblings one writes what they have in common, and seven
   for (const { predicted_read: predicted, usage } of rows) expect(predicted).toBe(usage.cache_read);
 });
 
+test.each(["openai/gpt-6-luna", "mistral/mistral-small-2603"])(
+  "%s is found by a key: announced siblings are given one, and the conversation keeps it",
+  async (model) => {
+    simulation = await startSimulation({ yaml: QUICK_RETRIES });
+    const ask = async (messages: readonly JsonObject[], headers: Readonly<Record<string, string>> = {}) => {
+      const response = await fetch(`${simulation.gateway.url}/v1/chat/completions`, {
+        method: "POST",
+        headers: { "content-type": "application/json", ...headers },
+        body: JSON.stringify({
+          model,
+          max_completion_tokens: 50,
+          messages: [{ role: "system", content: STATIC }, ...messages],
+        }),
+      });
+      expect(response.status).toBe(200);
+      await response.arrayBuffer();
+      const rows = await simulation.gateway.attempts(response.headers.get("x-sluice-exchange"));
+      return present(rows.at(-1), "the row");
+    };
+    const keySent = () =>
+      (present(simulation.sandbox.requests.at(-1), "the request").body as JsonObject)["prompt_cache_key"];
+    const part = (at: number): JsonObject => ({ role: "user", content: `Work on part ${at}.` });
+    await ask([part(99)]);
+    expect(keySent()).toBeUndefined();
+    const rows = await Promise.all(Array.from({ length: 8 }, (_, at) => ask([part(at)], { "x-sluice-fork": "8" })));
+    expect(rows.filter(({ usage }) => usage.cache_read === 0)).toHaveLength(1);
+    const key = keySent();
+    expect(key).toMatch(/^[\w-]{32}$/);
+    const next = await ask([part(3), { role: "assistant", content: "Done." }, { role: "user", content: "Go on." }]);
+    expect(keySent()).toBe(key);
+    expect(next.usage.cache_read).toBeGreaterThan(2_000);
+    await ask([part(98)]);
+    expect(keySent()).toBeUndefined();
+  },
+);
+
+test("with `off`, siblings are given no key", async () => {
+  simulation = await startSimulation({ yaml: `${QUICK_RETRIES}cache: { mode: off }\n` });
+  const response = await fetch(`${simulation.gateway.url}/v1/chat/completions`, {
+    method: "POST",
+    headers: { "content-type": "application/json", "x-sluice-fork": "8" },
+    body: JSON.stringify({ model: "openai/gpt-6-luna", messages: [{ role: "user", content: STATIC }] }),
+  });
+  expect(response.status).toBe(200);
+  expect(simulation.sandbox.requests.at(-1)?.body).not.toHaveProperty("prompt_cache_key");
+});
+
 test("who asks for nothing pays for no write", async () => {
   simulation = await startSimulation({ yaml: QUICK_RETRIES });
   for (const part of ["one", "two"]) {

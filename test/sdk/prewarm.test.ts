@@ -57,11 +57,11 @@ function chat(model: string, question: string, system: string = STATIC): JsonObj
   };
 }
 
-function responses(model: string, question: string): JsonObject {
+function responses(model: string, question: string, system: string = STATIC): JsonObject {
   return {
     model,
     input: [
-      { role: "developer", content: STATIC },
+      { role: "developer", content: system },
       { role: "user", content: question },
     ],
   };
@@ -78,6 +78,7 @@ function sent(): JsonObject {
 
 const CLAUDE = "anthropic/claude-haiku-5-5";
 const LUNA = "openai/gpt-6-luna";
+const MISTRAL = "mistral/mistral-small-2603";
 const VLLM = "vllm/mistralai/Mistral-Small-4-119B-2603";
 const OLLAMA = "ollama/llama3.1:latest";
 
@@ -260,6 +261,42 @@ describe("at OpenAI", () => {
     expect(sent()).toMatchObject({ prompt_cache_options: { prewarm: true } });
     const after = await call("/v1/responses", keyed(responses(LUNA, "Hello")));
     expect(after.usage.cache_read).toBe(said.written);
+  });
+
+  test.each([
+    [LUNA, "openai-chat", "/v1/chat/completions", chat],
+    [LUNA, "openai-responses", "/v1/responses", responses],
+    [MISTRAL, "openai-chat", "/v1/chat/completions", chat],
+  ] as const)(
+    "%s, %s: calls after it have its key without saying one, and read it",
+    async (model, dialect, path, body) => {
+      simulation = await startSimulation({ yaml: QUICK_RETRIES });
+      await prewarm(`?dialect=${dialect}&until=static`, body(model, "Hello"));
+      const key = sent()["prompt_cache_key"];
+      expect(key).toMatch(/^[\w-]{32}$/);
+      const after = await call(path, body(model, "Something else."));
+      expect(after.usage.cache_read).toBeGreaterThan(2_000);
+      expect(sent()["prompt_cache_key"]).toBe(key);
+      await call(path, body(model, "Hello", `Another. ${STATIC}`));
+      expect(sent()["prompt_cache_key"]).toBeUndefined();
+    },
+  );
+
+  test("instructions bear no mark, so that writing them alone is refused before anything is paid", async () => {
+    simulation = await startSimulation({ yaml: QUICK_RETRIES });
+    const body = { model: LUNA, instructions: STATIC, input: "Hello" };
+    const response = await post("/sluice/v1/prewarm?dialect=openai-responses&until=static", body);
+    expect(response.status).toBe(400);
+    expect(await response.text()).toContain("until=end");
+    expect(simulation.sandbox.requests.filter(({ method }) => method === "POST")).toEqual([]);
+  });
+
+  test("where nothing is cached without a key and none of ours is sent, it is refused before anything is paid", async () => {
+    simulation = await startSimulation({ yaml: `${QUICK_RETRIES}cache: { mode: off }\n` });
+    expect((await post("/sluice/v1/prewarm", chat(MISTRAL, "Hello"))).status).toBe(400);
+    expect(simulation.sandbox.requests.filter(({ method }) => method === "POST")).toEqual([]);
+    const { said } = await prewarm("", keyed(chat(MISTRAL, "Hello")));
+    expect(said.target).toBe(MISTRAL);
   });
 
   test("a model that does not is asked for the least", async () => {
