@@ -260,6 +260,12 @@ describe("each loss has its own cause", () => {
     expect(told(turns(0))).toMatchObject({ cause: "provider" });
   });
 
+  test("what comes at the very end of the lifetime has expired", () => {
+    const turn = { request: next, atMs: FIVE_MINUTES, usage: billed(0, tokensOf(next)) };
+    expect(told([written, turn])?.cause).toBe("expired");
+    expect(told([written, { ...turn, atMs: FIVE_MINUTES - 1 }])?.cause).toBe("provider");
+  });
+
   test("what another answer kept alive has not expired", () => {
     const turn = { request: next, atMs: FIVE_MINUTES + 1, usage: billed(0, tokensOf(next)) };
     expect(told([written, { ...turn, given: { predictedRead: whole } }])?.cause).toBe("provider");
@@ -273,6 +279,15 @@ describe("each loss has its own cause", () => {
     const usage = billed(0, follower.prefixes.promptTokens);
     expect(memory.sent(follower, AT + 5).settled(usage)?.cause).toBe("cold");
     expect(memory.sent(sentPrompt(conversation({}, ["Three"])), AT + 901).settled(usage)?.cause).toBe("provider");
+  });
+
+  test("what was believed to be readable while it was still being written, and was not, was cold, and no fault of the provider's", () => {
+    const memory = createBustMemory();
+    memory.sent(sentPrompt(conversation({}, ["One"])), AT).readable(AT + 900);
+    const request = conversation({}, ["Two"]);
+    const usage = billed(0, tokensOf(request));
+    const believed = sentPrompt(request, { predictedRead: tokensOf(request) - 10 });
+    expect(memory.sent(believed, AT + 800).settled(usage)?.cause).toBe("cold");
   });
 
   test("a tool that changes loses what follows it", () => {

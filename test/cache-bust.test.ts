@@ -187,8 +187,8 @@ describe("what is no loss yet, or not by what changed", () => {
 
 describe("whose change it was", () => {
   test("after the lifetime that was paid it has expired, whatever else changed", () => {
-    expect(bustOf(first, next, { afterMs: FIVE_MINUTES })?.cause).toBe("provider");
-    expect(bustOf(first, next, { afterMs: FIVE_MINUTES + 1 })?.cause).toBe("expired");
+    expect(bustOf(first, next, { afterMs: FIVE_MINUTES - 1 })?.cause).toBe("provider");
+    expect(bustOf(first, next, { afterMs: FIVE_MINUTES })?.cause).toBe("expired");
     const edited = conversation({ messages: [said(`Other. ${SYSTEM}`, "system"), said("Hello there")] });
     expect(bustOf(first, edited, { afterMs: FIVE_MINUTES + 1 })?.cause).toBe("expired");
   });

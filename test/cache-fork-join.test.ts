@@ -299,12 +299,10 @@ describe("while a leader takes longer than expected", () => {
     expect(courses.filter(({ read }) => read === 0)).toHaveLength(2);
   });
 
-  test("of one whose answer is not streamed, the others wait for its prompt only, not for its answer", async () => {
-    const world = await ran([
-      { ...SIBLING, arriveMs: 0, isStreamed: false, slowness: 50 },
-      ...siblings(8, { isStreamed: false, slowness: 50 }),
-    ]);
-    expect(world.courses.filter(({ read }) => read === 0)).toHaveLength(1);
+  test("of one whose answer is not streamed, the others wait for its prompt only where its target's speed is known", async () => {
+    const whole = { arriveMs: 100_000, isStreamed: false, slowness: 50 };
+    const world = await ran([{ ...SIBLING, family: 1 }, { ...SIBLING, ...whole }, ...siblings(8, whole)]);
+    expect(world.courses.filter(({ read }) => read === 0)).toHaveLength(2);
     for (const { heldMs } of world.courses) expect(heldMs).toBeLessThan(2 * (PREFILL_MS + 300));
   });
 

@@ -23,10 +23,10 @@ test("an entry is read as long as it and all it stands on are alive", () => {
   const made = mirror();
   made.set(0, entry({ expiresMs: 2 * MINUTE }), 0);
   made.set(1, entry({ under: 0 }), 0);
-  expect(look(made, 2 * MINUTE)).toEqual({ hit: 1, coming: -1 });
+  expect(look(made, 2 * MINUTE - 1)).toEqual({ hit: 1, coming: -1 });
   expect([0, 1, 2].map((border) => made.isWhole(border))).toEqual([true, true, false]);
-  expect(look(made, 2 * MINUTE + 1)).toEqual({ hit: -1, coming: -1 });
-  expect(made.isAlive(1, 2 * MINUTE + 1)).toBe(true);
+  expect(look(made, 2 * MINUTE)).toEqual({ hit: -1, coming: -1 });
+  expect(made.isAlive(1, 2 * MINUTE)).toBe(true);
   expect(made.look({ path: PATH, length: 1, isCut: false }, MINUTE).hit).toBe(0);
 });
 
@@ -35,9 +35,9 @@ test("what stands on one that is not looked at is believed on that one's word", 
   made.set(0, entry({ expiresMs: 2 * MINUTE }), 0);
   made.set(1, entry({ under: 0 }), 0);
   const way = { path: Int32Array.of(1), length: 1, isCut: true };
-  expect(made.look(way, 2 * MINUTE).hit).toBe(0);
-  expect(made.look({ ...way, isCut: false }, 2 * MINUTE).hit).toBe(-1);
-  expect(made.look(way, 2 * MINUTE + 1).hit).toBe(-1);
+  expect(made.look(way, 2 * MINUTE - 1).hit).toBe(0);
+  expect(made.look({ ...way, isCut: false }, 2 * MINUTE - 1).hit).toBe(-1);
+  expect(made.look(way, 2 * MINUTE).hit).toBe(-1);
 });
 
 test("one that stands on nothing needs nobody", () => {
@@ -52,9 +52,9 @@ test("a use prolongs each by its own lifetime", () => {
   made.set(0, entry({ isLong: true }), 0);
   made.set(1, entry({ under: 0 }), 0);
   made.refresh(1, 5 * MINUTE, 60 * MINUTE, MINUTE);
-  expect(look(made, 6 * MINUTE).hit).toBe(1);
-  expect(look(made, 6 * MINUTE + 1).hit).toBe(0);
-  expect(look(made, 61 * MINUTE + 1).hit).toBe(-1);
+  expect(look(made, 6 * MINUTE - 1).hit).toBe(1);
+  expect(look(made, 6 * MINUTE).hit).toBe(0);
+  expect(look(made, 61 * MINUTE).hit).toBe(-1);
 });
 
 test("what stands on the short class is of it, whatever was paid", () => {
@@ -87,7 +87,7 @@ describe("in flight", () => {
     expect(made.write(0, entry({ writer: 2, expiresMs: 3 * MINUTE }), at(900), 0)).toBe(false);
     made.drop(0, 2);
     made.arrive(0, 1, 100);
-    expect(look(made, 3 * MINUTE).hit).toBe(0);
+    expect(look(made, 3 * MINUTE - 1).hit).toBe(0);
     made.drop(0, 1);
     expect(look(made, MINUTE).hit).toBe(-1);
   });
@@ -123,8 +123,8 @@ describe("in flight", () => {
   test("it is given up with its lifetime, or ten minutes after it was due", () => {
     const made = mirror();
     made.write(0, entry(), at(MINUTE), 0);
-    expect(made.isComing(0, 5 * MINUTE)).toBe(true);
-    expect(made.isComing(0, 5 * MINUTE + 1)).toBe(false);
+    expect(made.isComing(0, 5 * MINUTE - 1)).toBe(true);
+    expect(made.isComing(0, 5 * MINUTE)).toBe(false);
     made.write(1, entry({ expiresMs: 60 * MINUTE }), at(MINUTE), 0);
     expect(look(made, 11 * MINUTE).coming).toBe(1);
     expect(look(made, 11 * MINUTE + 1).coming).toBe(-1);

@@ -47,10 +47,10 @@ describe("a conversation", () => {
     const planner = createPlanner();
     const asked = prompt(own("a", 10));
     call(planner, asked, 0);
-    expect(planner.plan(asked, TWO_CLASSES, TARGET, 5 * MINUTE + 1).predictedRead).toBe(0);
+    expect(planner.plan(asked, TWO_CLASSES, TARGET, 5 * MINUTE).predictedRead).toBe(0);
     call(planner, asked, 4 * MINUTE);
-    expect(planner.plan(asked, TWO_CLASSES, TARGET, 9 * MINUTE).predictedRead).toBe(10 * BLOCK_TOKENS);
-    expect(planner.plan(asked, TWO_CLASSES, TARGET, 9 * MINUTE + 1).predictedRead).toBe(0);
+    expect(planner.plan(asked, TWO_CLASSES, TARGET, 9 * MINUTE - 1).predictedRead).toBe(10 * BLOCK_TOKENS);
+    expect(planner.plan(asked, TWO_CLASSES, TARGET, 9 * MINUTE).predictedRead).toBe(0);
   });
 
   test("a use prolongs what the prefix stands on, so that a sibling reads that", () => {
@@ -162,6 +162,10 @@ describe("what another request is writing", () => {
   test("is believed to be there from the expected time on when nobody hears of it", () => {
     const planner = createPlanner();
     const asked = { ...prompt(own("s", 20)), isWhole: true };
+    // As fast as is thought of whom nobody knows: that is known of it now.
+    const other = planner.plan(prompt(own("t", 20)), TWO_CLASSES, TARGET, -HOUR);
+    planner.sent(other, -HOUR);
+    planner.readable(other, -HOUR + 2300);
     planner.sent(planner.plan(asked, TWO_CLASSES, TARGET, 0), 0);
     const { hold } = planner.plan(asked, TWO_CLASSES, TARGET, 10);
     expect(hold).toMatchObject({ untilMs: 2875, isHeard: false });
@@ -194,8 +198,8 @@ describe("marks that are not the plan's", () => {
     const plan = planner.plan(prompt(own("a", 10)), TWO_CLASSES, TARGET, 0);
     planner.sent(plan, 0, [{ place: 4, ttlSeconds: 3600 }]);
     planner.settled(plan, undefined, 0);
-    expect(planner.plan(prompt(own("a", 10)), TWO_CLASSES, TARGET, HOUR).predictedRead).toBe(5 * BLOCK_TOKENS);
-    expect(planner.plan(prompt(own("a", 10)), TWO_CLASSES, TARGET, HOUR + 1).predictedRead).toBe(0);
+    expect(planner.plan(prompt(own("a", 10)), TWO_CLASSES, TARGET, HOUR - 1).predictedRead).toBe(5 * BLOCK_TOKENS);
+    expect(planner.plan(prompt(own("a", 10)), TWO_CLASSES, TARGET, HOUR).predictedRead).toBe(0);
   });
 
   test("find an entry only so many content blocks back", () => {

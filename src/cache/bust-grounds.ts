@@ -85,15 +85,15 @@ function oneOf(previous: RememberedPrompt, pieces: Pieces, nowMs: number): Groun
   const ageMs = nowMs - previous.sentMs;
   const offset = isText ? (parting?.offset ?? 0) : 0;
   const isInside = !isBefore(deepest, same, offset);
-  const live = previous.entries.findLast((entry) => ageMs <= entry.ttlMs && isBefore(entry, same, offset));
+  const live = previous.entries.findLast((entry) => ageMs < entry.ttlMs && isBefore(entry, same, offset));
   return {
     previous,
     isTargetSame,
     deepest,
     intact:
-      live ?? (isInside && ageMs <= deepest.ttlMs ? stepped(deepest, isText ? parting : undefined, pieces) : undefined),
-    isExpired: ageMs > deepest.ttlMs,
-    isCutShort: ageMs > deepest.ttlMs && ageMs <= deepest.saidTtlMs,
+      live ?? (isInside && ageMs < deepest.ttlMs ? stepped(deepest, isText ? parting : undefined, pieces) : undefined),
+    isExpired: ageMs >= deepest.ttlMs,
+    isCutShort: ageMs >= deepest.ttlMs && ageMs < deepest.saidTtlMs,
     change: !isInside
       ? undefined
       : isText && parting !== undefined

@@ -82,6 +82,8 @@ function whyUnread(facts: Facts, grounds: Grounds | undefined, bill: Bill, isFor
     return { ...NO_PIECE, cause: "client", span: grounds.noise, breaker: "billing-line" };
   // As much was read as could be, by what is known of the cache; an earlier loss was told when it came.
   if (isForeseen && facts.predictedRead > 0) return undefined;
+  // It was believed to be readable before anybody had heard so.
+  if (!isForeseen && cold(facts, bill) !== undefined) return { ...here, cause: "cold" };
   return { ...here, cause: facts.kind === "automatic" ? "evicted" : "provider" };
 }
 

@@ -2,7 +2,9 @@
 import type { Account, Stakes } from "./exploring.ts";
 import type { Hold, LastKind, Plan, PlannedMark } from "./plan.ts";
 import type { PrefixTree } from "./prefix-tree.ts";
+import type { Slot } from "./slots.ts";
 import type { Lineage, Traveller } from "./trail.ts";
+import type { Writing } from "./unheard.ts";
 
 export interface Course extends Plan, Traveller {
   marks: readonly PlannedMark[];
@@ -12,6 +14,8 @@ export interface Course extends Plan, Traveller {
   known: number;
   readonly target: string;
   sentMs: number;
+  /** When its first event arrived. */
+  answeredMs: number;
   /** Of the planner when it was made: whether what it found still stands. */
   readonly epoch: number;
   state: "planned" | "sent" | "readable" | "over";
@@ -21,6 +25,10 @@ export interface Course extends Plan, Traveller {
   readonly written: number[];
   /** Whether it wrote something that another request was writing: not its own if all goes well. */
   hasProlonged: boolean;
+  /** What was written by another of whom nobody had heard, when it was sent: whether it was there, its bill says. */
+  ahead?: { readonly writing: Writing; readonly tokens: number };
+  /** What a local server was thought to have of it, when it was sent. */
+  slot?: Slot | undefined;
   /** What its writes cost if nothing of them comes back, and whom that is charged to. */
   stakes: Stakes;
   account?: Account;

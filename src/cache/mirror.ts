@@ -52,7 +52,7 @@ export class Mirror {
     let coming = NONE;
     for (let index = 0; index < length; index += 1) {
       const border = path[index] as number;
-      if ((this.#expiresMs[border] as number) < nowMs) continue;
+      if (this.#isOver(border, nowMs)) continue;
       if (this.#isInFlight(border, nowMs)) {
         if (this.isComing(border, nowMs)) coming = index;
         continue;
@@ -67,12 +67,16 @@ export class Mirror {
   }
 
   isAlive(border: number, nowMs: number): boolean {
-    return (this.#expiresMs[border] as number) >= nowMs && !this.#isInFlight(border, nowMs);
+    return !this.#isOver(border, nowMs) && !this.#isInFlight(border, nowMs);
   }
 
   isComing(border: number, nowMs: number): boolean {
-    if (!this.#isInFlight(border, nowMs) || (this.#expiresMs[border] as number) < nowMs) return false;
+    if (!this.#isInFlight(border, nowMs) || this.#isOver(border, nowMs)) return false;
     return nowMs <= (this.#readableMs[border] as number) + OVERDUE_MS;
+  }
+
+  #isOver(border: number, nowMs: number): boolean {
+    return (this.#expiresMs[border] as number) <= nowMs;
   }
 
   #isInFlight(border: number, nowMs: number): boolean {
@@ -98,6 +102,11 @@ export class Mirror {
     return ((this.#flags[border] as number) & UNHEARD) === 0;
   }
 
+  /** Whether its writer has not been heard of yet, whatever is believed of it. */
+  isAwaited(border: number): boolean {
+    return ((this.#flags[border] as number) & IN_FLIGHT) !== 0;
+  }
+
   /** The entry that it stands on; {@link NONE}: it stands alone. */
   under(border: number): number {
     return this.#under[border] as number;
@@ -117,6 +126,11 @@ export class Mirror {
     }
   }
 
+  /** Lives until then at least, whoever wrote it. */
+  prolong(border: number, expiresMs: number): void {
+    this.#expiresMs[border] = Math.max(this.#expiresMs[border] as number, expiresMs);
+  }
+
   /** Whether the last look found it readable, with all that it stands on. */
   isWhole(border: number): boolean {
     return this.#whole[border] === this.#look;
@@ -126,7 +140,7 @@ export class Mirror {
   write(border: number, entry: Entry, { readableMs, isHeard }: Arrival, nowMs: number): boolean {
     if (this.isComing(border, nowMs)) {
       // Whoever writes it first makes it readable first; this one only prolongs it.
-      this.#expiresMs[border] = Math.max(this.#expiresMs[border] as number, entry.expiresMs);
+      this.prolong(border, entry.expiresMs);
       return false;
     }
     this.set(border, entry, nowMs);

@@ -6,6 +6,7 @@
  * plans the same; everything is learned from `sent` on. A plan that is never sent costs nothing.
  */
 import { type Course, eachWritten, KINDS } from "./course.ts";
+import { CourseAhead } from "./course-ahead.ts";
 import { CourseBill } from "./course-bill.ts";
 import { CourseMarks, meanTokensOf, stakesOf } from "./course-marks.ts";
 import { charge, creditReturn, creditStatic, NO_STAKES, refund } from "./exploring.ts";
@@ -25,7 +26,9 @@ import type {
 import { PrefillSpeeds } from "./prefill.ts";
 import { NONE, PrefixTree, saltedPlaces } from "./prefix-tree.ts";
 import { type CacheRules, longMs, shortMs } from "./rules.ts";
+import { Slots } from "./slots.ts";
 import { Tenants } from "./tenants.ts";
+import { Unheard } from "./unheard.ts";
 import { NEW_CONVERSATION, revealedPlaces, staticTokensOf, Trail } from "./trail.ts";
 import { Visits } from "./visits.ts";
 import { Waiting } from "./waiting.ts";
@@ -40,8 +43,6 @@ const BORDERS_MAX = 50_000;
 const PLACES_MAX = 250_000;
 const TENANTS_MAX = 4_095;
 const WAITING_MAX = 65_536;
-/** What is only believed to be readable is believed so a little later than it is expected. */
-const UNHEARD_MARGIN = 1.25;
 /** Less is not worth waiting for. */
 const HOLD_TOKENS_MIN = 1024;
 class LearningPlanner implements Planner {
@@ -54,6 +55,9 @@ class LearningPlanner implements Planner {
   readonly #marks: CourseMarks;
   readonly #bill: CourseBill;
   readonly #speeds = new PrefillSpeeds();
+  readonly #unheard: Unheard = new Unheard(this.#speeds);
+  readonly #slots = new Slots();
+  readonly #ahead: CourseAhead;
   #lastPlan = 0;
   #lastConversation = 0;
   /** Rises with whatever is learned. */
@@ -71,6 +75,7 @@ class LearningPlanner implements Planner {
     this.#tenants = new Tenants(options.tenantsMax ?? TENANTS_MAX);
     this.#marks = new CourseMarks(this.#tree, this.#mirror, this.#visits, this.#trail, this.#tenants);
     this.#bill = new CourseBill(this.#tree, this.#mirror, this.#trail);
+    this.#ahead = new CourseAhead(this.#tree, this.#mirror, this.#trail, this.#unheard, this.#slots);
   }
 
   plan(prompt: PlannedPrompt, rules: CacheRules, target: string, nowMs: number): Plan {
@@ -84,6 +89,7 @@ class LearningPlanner implements Planner {
       places: saltedPlaces(prompt, cacheName(target, prompt.partition)),
       target,
       sentMs: nowMs,
+      answeredMs: nowMs,
       epoch: this.#epoch,
       lineage: NEW_CONVERSATION,
       state: "planned",
@@ -132,11 +138,14 @@ class LearningPlanner implements Planner {
     }
     this.#epoch += 1;
     this.#reveal(course, nowMs);
+    this.#ahead.look(course, rules.kind === "marks" ? this.#hitOf(course, nowMs) : NONE, nowMs);
     if (rules.kind === "automatic") this.#pass(course, nowMs);
     else {
       this.#write(course, nowMs);
       this.#account(course, plannedMarks, nowMs);
     }
+    if (!isHeard(prompt))
+      this.#unheard.sent(course.id, course.target, prompt.promptTokens - course.predictedRead, nowMs);
     course.awaited = this.#awaited(course);
     for (const number of course.awaited) this.#waiting.returned(number);
     return course.predictedRead;
@@ -146,9 +155,11 @@ class LearningPlanner implements Planner {
     const course = plan as Course;
     if (course.state !== "sent") return;
     course.state = "readable";
+    course.answeredMs = nowMs;
     this.#epoch += 1;
     const uncachedTokens = course.prompt.promptTokens - course.predictedRead;
     if (isHeard(course.prompt)) this.#speeds.learn(course.target, uncachedTokens, nowMs - course.sentMs);
+    else this.#unheard.answered(course.id, nowMs);
     eachWritten(course, this.#tree, (border) => this.#mirror.arrive(border, course.id, nowMs));
     if (course.rules.kind !== "none" && course.prompt.tokens.length > 0) this.#visit(course, nowMs);
   }
@@ -158,8 +169,10 @@ class LearningPlanner implements Planner {
     this.readable(plan, nowMs);
     if (course.state !== "readable") return;
     course.state = "over";
+    this.#slots.over(course.target, course.id);
     if (usage === undefined || course.rules.kind === "none") return;
     this.#epoch += 1;
+    this.#ahead.told(course, usage);
     this.#bill.correct(course, usage, nowMs);
   }
 
@@ -176,8 +189,10 @@ class LearningPlanner implements Planner {
 
   failed(plan: Plan): void {
     const course = plan as Course;
+    this.#slots.over(course.target, course.id);
     if (course.state === "sent") {
       this.#epoch += 1;
+      this.#unheard.failed(course.id);
       eachWritten(course, this.#tree, (border) => this.#mirror.drop(border, course.id));
       for (const number of course.awaited) this.#waiting.stayedAway(number);
       if (course.account !== undefined) refund(course.account, course.stakes);
@@ -238,14 +253,20 @@ class LearningPlanner implements Planner {
     const below = this.#trail.below;
     const sharedTokens = prompt.tokens[known - 1] as number;
     let readTokens = 0;
-    if (this.#mirror.isAlive(below, nowMs)) readTokens = sharedTokens;
+    const isThere = (border: number) =>
+      rules.isLocal !== true || this.#slots.isThere(course.target, this.#mirror.writer(border));
+    if (this.#mirror.isAlive(below, nowMs) && isThere(below)) readTokens = sharedTokens;
     else {
       const { hit } = this.#mirror.look(this.#trail, nowMs);
-      readTokens = hit === NONE ? 0 : (this.#tree.tokens[this.#trail.path[hit] as number] as number);
+      for (let index = hit; index >= 0 && readTokens === 0; index -= 1) {
+        const border = this.#trail.path[index] as number;
+        if (this.#mirror.isWhole(border) && isThere(border)) readTokens = this.#tree.tokens[border] as number;
+      }
     }
     course.foundTokens = readTokens;
     const stepped = Math.floor(readTokens / rules.stepTokens) * rules.stepTokens;
     course.predictedRead = stepped < rules.minTokens ? 0 : stepped;
+    if (rules.isLocal === true && !this.#slots.sharesRunning(course.target)) return;
     if (this.#mirror.isComing(below, nowMs) && sharedTokens - readTokens >= HOLD_TOKENS_MIN) {
       course.hold = this.#holdFor(course.target, below, sharedTokens - readTokens);
     }
@@ -273,8 +294,11 @@ class LearningPlanner implements Planner {
     const entry = { expiresMs, isLong: true, under: NONE, writer: course.id };
     for (let index = 0; index < this.#trail.length; index += 1) {
       const border = this.#trail.path[index] as number;
-      if ((this.#tree.tokens[border] as number) <= course.foundTokens) this.#mirror.set(border, entry, nowMs);
-      else this.#writeEntry(course, border, entry, arrival, nowMs);
+      if ((this.#tree.tokens[border] as number) <= course.foundTokens) {
+        // What is only believed to be there stays its writer's.
+        if (this.#unheard.writing(this.#mirror.writer(border)) === undefined) this.#mirror.set(border, entry, nowMs);
+        else this.#mirror.prolong(border, expiresMs);
+      } else this.#writeEntry(course, border, entry, arrival, nowMs);
     }
   }
 
@@ -348,10 +372,9 @@ class LearningPlanner implements Planner {
   }
 
   #arrival({ prompt, target }: Course, uncachedTokens: number, nowMs: number): Arrival {
+    if (!isHeard(prompt)) return this.#unheard.arrival(target, uncachedTokens, nowMs);
     const expectedMs = this.#speeds.expectedMs(target, uncachedTokens);
-    return isHeard(prompt)
-      ? { readableMs: nowMs + expectedMs, isHeard: true }
-      : { readableMs: nowMs + UNHEARD_MARGIN * expectedMs, isHeard: false };
+    return { readableMs: nowMs + expectedMs, isHeard: true };
   }
 
   #writeEntry(course: Course, border: number, entry: Entry, arrival: Arrival, nowMs: number): void {

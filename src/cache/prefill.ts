@@ -29,6 +29,11 @@ export class PrefillSpeeds {
     return latencyMs + uncachedTokens * msPerToken;
   }
 
+  /** Whether the target has shown a speed of its own. */
+  isLearned(target: string): boolean {
+    return this.#speeds.has(target);
+  }
+
   learn(target: string, uncachedTokens: number, tookMs: number): void {
     if (tookMs <= 0) return;
     const speed = this.#speeds.get(target) ?? unseen();

@@ -20,6 +20,8 @@ export interface CacheRules {
   readonly lookback: number;
   /** Whether tokens live no longer than the class they were paid in, even behind an entry of a longer one. */
   readonly isStrict: boolean;
+  /** Whether it is a server's own memory, of which nobody says how much there is; absent: no. */
+  readonly isLocal?: boolean;
 }
 
 export interface CacheClass {
@@ -75,7 +77,7 @@ export function cacheRules(cache: CacheContract, rates?: Rates): CacheRules {
       return automatic(readPrice, cache.idleSeconds, cache.minTokens, cache.stepTokens);
     case "local":
       // Not billed, but what is in memory need not be computed again.
-      return automatic(0, LOCAL_CACHE_SECONDS, cache.stepTokens, cache.stepTokens);
+      return { ...automatic(0, LOCAL_CACHE_SECONDS, cache.stepTokens, cache.stepTokens), isLocal: true };
   }
 }
 
