@@ -2,15 +2,20 @@
 import { z } from "zod";
 import type { AlertRule, BaselineRule } from "./alerts/alert.ts";
 import { readBills } from "./alerts/bills.ts";
-import { BUDGET_SCOPES, CALENDAR_UNITS, type BudgetScope, type CalendarUnit } from "./budgets/budget.ts";
-import { isTimeZone, type BudgetRow } from "./config-budgets.ts";
+import { CALENDAR_UNITS, type CalendarUnit } from "./budgets/budget.ts";
+import type { BudgetRow } from "./config-budgets.ts";
 import { picoUsd } from "./config-classes.ts";
+import {
+  namedTwice,
+  nameOf,
+  scopeIssues,
+  scopeOf,
+  scopeOptions,
+  timeZoneOption,
+  type ScopeRow,
+} from "./config-scopes.ts";
 
-export interface WatchRow {
-  readonly name?: string | undefined;
-  readonly scope?: BudgetScope | undefined;
-  readonly of?: string | undefined;
-  readonly tag?: string | undefined;
+export interface WatchRow extends ScopeRow {
   readonly window: CalendarUnit;
   readonly baseline: "learned" | { readonly fixedUsd: number } | { readonly importedFrom: string };
   readonly levels?: readonly number[] | undefined;
@@ -39,29 +44,13 @@ const levelRows = z
 
 const watch: z.ZodType<WatchRow> = z
   .strictObject({
-    name: z
-      .string()
-      .regex(/^[A-Za-z0-9._:-]{1,64}$/, "may hold letters, digits and . _ : - only, at most 64 characters")
-      .optional()
-      .describe("What it is called in alerts and metrics. Absent: what it is of and its window (`key-day`)."),
-    scope: z
-      .enum(BUDGET_SCOPES)
-      .optional()
-      .describe(
+    ...scopeOptions({
+      name: "What it is called in alerts and metrics. Absent: what it is of and its window (`key-day`).",
+      scope:
         "What is compared: everything (`global`, the default), or each client key (`key`), `team`, task class (`class`), `target`, `provider`, or value of a `tag`, with its own baseline.",
-      ),
-    of: z
-      .string()
-      .min(1)
-      .max(256)
-      .regex(/^[^*]*\*?$/, "is one value, or how several begin: a `*` stands at its end only")
-      .optional()
-      .describe("The one it is of (a key's name), or how those begin that are compared (`triage-*`). Absent: each."),
-    tag: z
-      .string()
-      .regex(/^[A-Za-z0-9._-]{1,64}$/, "may hold letters, digits and . _ - only, at most 64 characters")
-      .optional()
-      .describe("A field of the requests' metadata that one of the `budgets` is of: its values are compared."),
+      of: "The one it is of (a key's name), or how those begin that are compared (`triage-*`). Absent: each.",
+      tag: "A field of the requests' metadata that one of the `budgets` is of: its values are compared.",
+    }),
     window: z
       .enum(CALENDAR_UNITS)
       .default("day")
@@ -97,10 +86,7 @@ const watch: z.ZodType<WatchRow> = z
   })
   .superRefine((row, context) => {
     const issue = (path: string, message: string) => context.addIssue({ code: "custom", path: [path], message });
-    const scope = scopeOf(row);
-    if (row.tag !== undefined && scope !== "tag") issue("tag", "goes with `scope: tag`, or without a scope");
-    if (row.tag === undefined && scope === "tag") issue("tag", "is missing: which field of the metadata it is of");
-    if (row.of !== undefined && scope === "global") issue("of", "needs a `scope`: what it names one of");
+    scopeIssues(row, issue);
   });
 
 const WATCHED: readonly WatchRow[] = [
@@ -116,11 +102,7 @@ export const alerts: z.ZodType<AlertsRow> = z
       .optional()
       .transform((rows) => rows ?? WATCHED)
       .describe("What is compared with its baseline. Absent: each day's spend, in all and by key. Empty: no alerts."),
-    timeZone: z
-      .string()
-      .refine(isTimeZone, { error: "is no time zone that is known: name it as in `Europe/Paris`, or `UTC`" })
-      .default("UTC")
-      .describe("Where days, weeks and months begin, as in `Europe/Paris`: where those work who spend."),
+    timeZone: timeZoneOption("Where days, weeks and months begin, as in `Europe/Paris`: where those work who spend."),
     levels: levelRows.default([1.5]).describe("Multiples of the baseline at which an alert fires, once a window each."),
     floorUsd: usd
       .min(0)
@@ -149,17 +131,8 @@ export const alerts: z.ZodType<AlertsRow> = z
   })
   .prefault({})
   .superRefine(({ watch }, context) => {
-    const names = new Set<string>();
-    for (const [at, row] of watch.entries()) {
-      const name = nameOf(row);
-      if (names.has(name))
-        context.addIssue({
-          code: "custom",
-          path: ["watch", at, "name"],
-          message: `two watches are called \`${name}\``,
-        });
-      names.add(name);
-    }
+    for (const { at, name } of namedTwice(watch))
+      context.addIssue({ code: "custom", path: ["watch", at, "name"], message: `two watches are called \`${name}\`` });
   })
   .describe("Spend that leaves its own baseline: docs/alerts.md.");
 
@@ -217,14 +190,4 @@ function baselineOf({ baseline }: WatchRow, at: number, { readFile, problems }: 
   if ("bills" in read) return { kind: "imported", bills: read.bills };
   problems.push(...read.problems.map((problem) => `${where}, ${problem}`));
   return { kind: "learned" };
-}
-
-function scopeOf({ scope, tag }: Pick<WatchRow, "scope" | "tag">): BudgetScope {
-  return scope ?? (tag === undefined ? "global" : "tag");
-}
-
-function nameOf(row: WatchRow): string {
-  if (row.name !== undefined) return row.name;
-  const of = row.of === undefined ? "" : `-${row.of.replace(/[^A-Za-z0-9._:-]/g, "_")}`;
-  return `${row.tag ?? scopeOf(row)}${of}-${row.window}`.slice(0, 64);
 }

@@ -1,15 +1,20 @@
 /** What the config says of money: options of `budgets`, and the rules that they make. */
 import { z } from "zod";
-import { BUDGET_ACTIONS, BUDGET_SCOPES, CALENDAR_UNITS } from "./budgets/budget.ts";
+import { BUDGET_ACTIONS, CALENDAR_UNITS } from "./budgets/budget.ts";
 import type { BudgetAction, BudgetRule, BudgetScope, BudgetWindow, CalendarUnit } from "./budgets/budget.ts";
 import { picoUsd } from "./config-classes.ts";
+import {
+  namedTwice,
+  nameOf,
+  scopeIssues,
+  scopeOf,
+  scopeOptions,
+  timeZoneOption,
+  type ScopeRow,
+} from "./config-scopes.ts";
 import { nearest } from "./nearest.ts";
 
-export interface BudgetRow {
-  readonly name?: string | undefined;
-  readonly scope?: BudgetScope | undefined;
-  readonly of?: string | undefined;
-  readonly tag?: string | undefined;
+export interface BudgetRow extends ScopeRow {
   readonly window: string;
   readonly timeZone: string;
   readonly limitUsd?: number | undefined;
@@ -34,35 +39,13 @@ const money = (what: string) =>
 
 const row: z.ZodType<BudgetRow> = z
   .strictObject({
-    name: z
-      .string()
-      .regex(/^[A-Za-z0-9._:-]{1,64}$/, "may hold letters, digits and . _ : - only, at most 64 characters")
-      .optional()
-      .describe(
-        "What it is called in notices and metrics. Absent: what it is of and its window (`key-day`). Spend goes on under another name.",
-      ),
-    scope: z
-      .enum(BUDGET_SCOPES)
-      .optional()
-      .describe(
+    ...scopeOptions({
+      name: "What it is called in notices and metrics. Absent: what it is of and its window (`key-day`). Spend goes on under another name.",
+      scope:
         "What it is of: everything (`global`, the default), or one budget for each client key (`key`), `team`, task class (`class`), `target`, `provider`, or value of a `tag`.",
-      ),
-    of: z
-      .string()
-      .min(1)
-      .max(256)
-      .regex(/^[^*]*\*?$/, "is one value, or how several begin: a `*` stands at its end only")
-      .optional()
-      .describe(
-        "The one it is of (a key's name, `openai/gpt-5.4`), or how those begin that have one each (`triage-*`). Absent: each has one. Calls without a class or tag are of `none`.",
-      ),
-    tag: z
-      .string()
-      .regex(/^[A-Za-z0-9._-]{1,64}$/, "may hold letters, digits and . _ - only, at most 64 characters")
-      .optional()
-      .describe(
-        "A field of the request's `metadata` (or of the header `x-sluice-tags: department=search`), each value of which has a budget. Callers say it themselves: use keys where they are not trusted.",
-      ),
+      of: "The one it is of (a key's name, `openai/gpt-5.4`), or how those begin that have one each (`triage-*`). Absent: each has one. Calls without a class or tag are of `none`.",
+      tag: "A field of the request's `metadata` (or of the header `x-sluice-tags: department=search`), each value of which has a budget. Callers say it themselves: use keys where they are not trusted.",
+    }),
     window: z
       .string()
       .refine((text) => windowOf(text, "UTC") !== undefined, {
@@ -72,11 +55,9 @@ const row: z.ZodType<BudgetRow> = z
       .describe(
         "`hour`, `day`, `week` (from Monday) or `month` of the calendar; or a length (`90m`, `24h`, `7d`): what was spent in the time of that length before each call.",
       ),
-    timeZone: z
-      .string()
-      .refine(isTimeZone, { error: "is no time zone that is known: name it as in `Europe/Paris`, or `UTC`" })
-      .default("UTC")
-      .describe("Where its hours, days, weeks and months begin, as in `Europe/Paris`: that of whoever pays the bill."),
+    timeZone: timeZoneOption(
+      "Where its hours, days, weeks and months begin, as in `Europe/Paris`: that of whoever pays the bill.",
+    ),
     limitUsd: money(": leave the option out to count only")
       .optional()
       .describe("What may be spent in a window. Absent: spend is counted and shown, and nothing limited."),
@@ -103,9 +84,7 @@ const row: z.ZodType<BudgetRow> = z
   .superRefine((row, context) => {
     const issue = (path: string, message: string) => context.addIssue({ code: "custom", path: [path], message });
     const scope = scopeOf(row);
-    if (row.tag !== undefined && scope !== "tag") issue("tag", "goes with `scope: tag`, or without a scope");
-    if (row.tag === undefined && scope === "tag") issue("tag", "is missing: which field of the metadata it is of");
-    if (row.of !== undefined && scope === "global") issue("of", "needs a `scope`: what it names one of");
+    scopeIssues(row, issue);
     if (row.action !== "notify" && row.limitUsd === undefined)
       issue("limitUsd", `is missing: \`action: ${row.action}\` needs a limit`);
     if (row.action === "downgrade" && row.taskUsd === undefined)
@@ -119,13 +98,8 @@ export const budgets: z.ZodType<readonly BudgetRow[]> = z
   .array(row)
   .max(BUDGETS_MAX)
   .superRefine((rows, context) => {
-    const names = new Set<string>();
-    for (const [at, row] of rows.entries()) {
-      const name = nameOf(row);
-      if (names.has(name))
-        context.addIssue({ code: "custom", path: [at, "name"], message: `two budgets are called \`${name}\`` });
-      names.add(name);
-    }
+    for (const { at, name } of namedTwice(rows))
+      context.addIssue({ code: "custom", path: [at, "name"], message: `two budgets are called \`${name}\`` });
   })
   .default([])
   .describe("What may be spent, on what, in which window. A call counts in every budget that it falls under.");
@@ -180,29 +154,10 @@ export function checkBudgets(
   }
 }
 
-function scopeOf({ scope, tag }: Pick<BudgetRow, "scope" | "tag">): BudgetScope {
-  return scope ?? (tag === undefined ? "global" : "tag");
-}
-
-function nameOf(row: BudgetRow): string {
-  if (row.name !== undefined) return row.name;
-  const of = row.of === undefined || row.of === "*" ? "" : `-${row.of.replace(/[^A-Za-z0-9._:-]/g, "_")}`;
-  return `${row.tag ?? scopeOf(row)}${of}-${row.window}`.slice(0, 64);
-}
-
 function windowOf(text: string, timeZone: string): BudgetWindow | undefined {
   const unit = CALENDAR_UNITS.find((one): one is CalendarUnit => one === text);
   if (unit !== undefined) return { kind: "calendar", unit, timeZone };
   const [, count, letter] = /^([1-9]\d{0,5})([mhd])$/.exec(text) ?? [];
   const lengthMs = Number(count) * (UNITS_MS[letter ?? ""] ?? Number.NaN);
   return lengthMs >= MINUTE_MS && lengthMs <= LENGTH_MS_MAX ? { kind: "rolling", lengthMs } : undefined;
-}
-
-export function isTimeZone(name: string): boolean {
-  try {
-    new Intl.DateTimeFormat("en", { timeZone: name });
-    return true;
-  } catch {
-    return false;
-  }
 }

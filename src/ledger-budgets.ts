@@ -4,7 +4,7 @@
  */
 import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
 import { OTHER_VALUES, type BudgetScope, type BudgetSubject } from "./budgets/budget.ts";
-import { teamOf } from "./budgets/subject.ts";
+import { subjectWith, teamOf } from "./budgets/subject.ts";
 import type { PicoUsd } from "./usage.ts";
 
 export interface BudgetSumsQuery {
@@ -108,23 +108,7 @@ function addTo(all: Map<number, BudgetSums>, slot: number, one: BudgetSums): voi
   });
 }
 
+/** Rows name the tenant of a team. */
 function subjectIn(scope: BudgetScope, tag: string, value: string | undefined): BudgetSubject {
-  const nobody: BudgetSubject = { key: undefined, team: undefined, taskClass: undefined, tags: {} };
-  if (value === undefined) return nobody;
-  switch (scope) {
-    case "global":
-      return nobody;
-    case "key":
-      return { ...nobody, key: value };
-    case "team":
-      return { ...nobody, team: teamOf(value) };
-    case "class":
-      return { ...nobody, taskClass: value };
-    case "target":
-      return { ...nobody, target: value };
-    case "provider":
-      return { ...nobody, provider: value };
-    case "tag":
-      return { ...nobody, tags: { [tag]: value } };
-  }
+  return subjectWith(scope, tag, scope === "team" ? teamOf(value) : value);
 }

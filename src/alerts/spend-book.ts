@@ -1,6 +1,6 @@
 /** What each value of a scope spent lately: counted as rows are settled, and read from the ledger at the start. Bounded. */
-import type { BudgetRule, BudgetScope, BudgetSubject } from "../budgets/budget.ts";
-import { subjectOf } from "../budgets/subject.ts";
+import type { BudgetRule, BudgetSubject } from "../budgets/budget.ts";
+import { subjectOf, subjectWith } from "../budgets/subject.ts";
 import { OTHER_VALUES, RuleBudgets } from "../budgets/values.ts";
 import type { LedgerEntry } from "../ledger.ts";
 import type { SpendSlots } from "../ledger-spend-slots.ts";
@@ -44,7 +44,7 @@ export class SpendBook {
 
   /** @param nowMs What is said to have begun later is of a clock that was wrong. */
   recall({ values, valueOf, slots, amounts, unpriced }: SpendSlots, nowMs: number): void {
-    const own = values.map((value) => this.#valueOf(subjectBy(this.of.scope, this.of.tag, value)));
+    const own = values.map((value) => this.#valueOf(subjectWith(this.of.scope, this.of.tag ?? "", value ?? undefined)));
     // In their order: who spent most has one of its own.
     for (const value of own) if (value !== undefined) this.#spend(value);
     for (const [at, slot] of slots.entries()) {
@@ -82,25 +82,4 @@ function chargeOf(entry: LedgerEntry): PicoUsd {
   const charge = outcome === "lost" && expected > amount ? expected : amount;
   // A price below nothing is none: see docs/alerts.md.
   return charge < 0n ? 0n : charge;
-}
-
-function subjectBy(scope: BudgetScope, tag: string | undefined, value: string | null): BudgetSubject {
-  const nobody: BudgetSubject = { key: undefined, team: undefined, taskClass: undefined, tags: {} };
-  if (value === null) return nobody;
-  switch (scope) {
-    case "global":
-      return nobody;
-    case "key":
-      return { ...nobody, key: value };
-    case "team":
-      return { ...nobody, team: value };
-    case "class":
-      return { ...nobody, taskClass: value };
-    case "target":
-      return { ...nobody, target: value };
-    case "provider":
-      return { ...nobody, provider: value };
-    case "tag":
-      return { ...nobody, tags: { [tag ?? ""]: value } };
-  }
 }

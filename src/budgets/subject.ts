@@ -3,7 +3,7 @@ import type { ChatRequest } from "../chat.ts";
 import type { Exchange } from "../exchange.ts";
 import type { Reservation } from "../ledger.ts";
 import type { Task } from "../task.ts";
-import type { BudgetSubject } from "./budget.ts";
+import type { BudgetScope, BudgetSubject } from "./budget.ts";
 
 /** Longest value of a tag; what is longer is no word for a budget. */
 export const TAG_CHARACTERS_MAX = 128;
@@ -90,6 +90,29 @@ export function subjectOf(
     ...(provider === undefined ? {} : { provider, target: `${provider}/${model ?? ""}` }),
   };
 }
+
+/** Of a call of which only this value of a scope is known. @param value A team's is its name; `undefined`: it has none. */
+export function subjectWith(scope: BudgetScope, tag: string, value: string | undefined): BudgetSubject {
+  if (value === undefined) return NOBODY;
+  switch (scope) {
+    case "global":
+      return NOBODY;
+    case "key":
+      return { ...NOBODY, key: value };
+    case "team":
+      return { ...NOBODY, team: value };
+    case "class":
+      return { ...NOBODY, taskClass: value };
+    case "target":
+      return { ...NOBODY, target: value };
+    case "provider":
+      return { ...NOBODY, provider: value };
+    case "tag":
+      return { ...NOBODY, tags: { [tag]: value } };
+  }
+}
+
+const NOBODY: BudgetSubject = { key: undefined, team: undefined, taskClass: undefined, tags: {} };
 
 const TEAM = "team:";
 
