@@ -35,7 +35,7 @@ export function scopeOptions(says: Readonly<Record<keyof ScopeRow, string>>): {
   };
 }
 
-export function timeZoneOption(says: string): z.ZodType<string, string | undefined> {
+export function timeZoneOption(says: string): z.ZodDefault<z.ZodString> {
   return z
     .string()
     .refine(isTimeZone, { error: "is no time zone that is known: name it as in `Europe/Paris`, or `UTC`" })
