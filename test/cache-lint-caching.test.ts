@@ -103,7 +103,7 @@ describe("a key that is missing", () => {
   test("where a cache is asked for by it is a warning", () => {
     expect(rules(mistral())).toEqual(["warning cache-key-missing"]);
     expect(rules(mistral({ prompt_cache_key: "app" }))).toEqual([]);
-    expect(found(mistral())[0]?.advice).toContain("only with `cache: { mode: improve }`");
+    expect(found(mistral())[0]?.advice).toContain("only beside a boundary line, or with `cache: { mode: improve }`");
   });
 
   test("where it only helps is a note", () => {

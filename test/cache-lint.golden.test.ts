@@ -49,6 +49,15 @@ test("an application on other models", async () => {
     body("gpt-5.4"),
     body("gpt-6-luna"),
     body("mistral-small-2603", { random_seed: 1 }),
+    // Nothing in it asks for a key.
+    {
+      model: "mistral-small-2603",
+      random_seed: 1,
+      messages: [
+        { role: "system", content: RULES },
+        { role: "user", content: "Find it." },
+      ],
+    },
     body("claude-sonnet-4-6"),
     body("house-model"),
   ]);

@@ -3,6 +3,7 @@ import type { ChatRequest } from "../chat.ts";
 import type { CacheContract } from "../model.ts";
 import { isMarked } from "./marking.ts";
 import type { CachingMode } from "./modes.ts";
+import { leansOnKey } from "./routes.ts";
 
 export interface Handling {
   readonly mode: CachingMode;
@@ -24,10 +25,10 @@ export function setsMarks({ mode, isTranslated, isAskedFor }: Handling, request:
 
 /** Whether a key of ours is sent where the request has none. */
 export function sendsKey(handling: Handling, cache: CacheContract): boolean | undefined {
-  const { mode, isTranslated, isIsolated } = handling;
+  const { mode, isTranslated, isAskedFor, isIsolated } = handling;
   if (isIsolated && (mode !== "off" || cache.kind !== "keyed")) return true;
   if (mode === "off") return false;
-  return mode === "improve" || isTranslated;
+  return mode === "improve" || (isAskedFor && leansOnKey(cache)) || isTranslated;
 }
 
 /** What it does about a mark that is missing, in words. */
@@ -43,11 +44,13 @@ export function marksText(handling: Handling, request: ChatRequest): string {
 
 /** What it does about a key that is missing, in words. */
 export function keyText(handling: Handling, cache: CacheContract): string {
-  const { mode, isTranslated, isIsolated } = handling;
+  const { mode, isTranslated, isAskedFor, isIsolated } = handling;
   const does = sendsKey(handling, cache);
-  if (does === true && isIsolated && mode !== "improve" && isTranslated !== true)
-    return "Sluice sends one, as several tenants share the account";
-  return handledText(handling, does, "Sluice sends one", "with `cache: { mode: improve }`");
+  const isOwn = does === true && mode !== "improve" && isTranslated !== true;
+  if (isOwn && isIsolated) return "Sluice sends one, as several tenants share the account";
+  if (isOwn && isAskedFor) return "Sluice sends one, as the boundary line asks for it";
+  const beside = leansOnKey(cache) ? "beside a boundary line, or " : "";
+  return handledText(handling, does, "Sluice sends one", `${beside}with \`cache: { mode: improve }\``);
 }
 
 function handledText(

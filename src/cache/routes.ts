@@ -80,7 +80,7 @@ export class Routes {
   }
 
   #wished(prompt: Prompt, target: Target, { may, writtenShard }: KeyWish, nowMs: number): ChosenKey | undefined {
-    const isWanted = may === "always" || (may !== "never" && leansOnKey(target));
+    const isWanted = may === "always" || (may !== "never" && leansOnKey(target.record?.cache));
     if (!isWanted || !isLongEnough(prompt, target)) return undefined;
     const chosen = this.#keys.choose({ ...cacheKeyAsk(prompt, target), writtenShard }, nowMs);
     return may === "goes-on" && !this.#keys.isKnown(chosen) ? undefined : chosen;
@@ -135,8 +135,7 @@ function takesKey(cache: CacheContract): boolean {
 }
 
 /** Whether what is sent without a key is not sure to be found. */
-function leansOnKey({ record }: Target): boolean {
-  const cache = record?.cache;
+export function leansOnKey(cache: CacheContract | undefined): boolean {
   return cache?.kind === "keyed" || (cache?.kind === "marks" && takesKey(cache));
 }
 
