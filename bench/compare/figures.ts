@@ -5,6 +5,7 @@ import {
   type FailureKind,
   type ReportRow,
   type ReportSums,
+  NO_TOKENS,
   type ReportTokens,
   type Spread,
 } from "./report.ts";
@@ -339,16 +340,6 @@ function tallied(tally: Tally, run: EndedRun): void {
   if (known === undefined) tally.failures.set(run.failure, { runs: 1, example: run.note ?? run.failure });
   else known.runs += 1;
 }
-
-const NO_TOKENS: ReportTokens = {
-  input_uncached: 0,
-  cache_read: 0,
-  cache_write_5m: 0,
-  cache_write_1h: 0,
-  cache_write_other: 0,
-  output: 0,
-  reasoning: 0,
-};
 
 function addedTokens(one: ReportTokens, other: ReportTokens): ReportTokens {
   return {

@@ -21,7 +21,7 @@ import { dirname, join } from "node:path";
 import { z } from "zod";
 import { CACHING_MODES } from "../../src/cache/modes.ts";
 import { CompareError } from "./compare-error.ts";
-import { FAILURE_KINDS } from "./report.ts";
+import { FAILURE_KINDS, tokens } from "./report.ts";
 import { linesOf } from "./suite.ts";
 
 const count = z.int().nonnegative();
@@ -45,15 +45,7 @@ const ended = z.object({
   attempts: count,
   cost_pico_usd: picoUsd.nullable(),
   estimated_pico_usd: picoUsd,
-  tokens: z.object({
-    input_uncached: count,
-    cache_read: count,
-    cache_write_5m: count,
-    cache_write_1h: count,
-    cache_write_other: count,
-    output: count,
-    reasoning: count,
-  }),
+  tokens,
   calls_without_usage: count,
   implausible_calls: count,
   tells_cache_read: z.boolean(),

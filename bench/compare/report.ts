@@ -21,7 +21,7 @@ const interval = z.tuple([z.number().nullable(), z.number().nullable()]).readonl
 const estimate = z.looseObject({ value: z.number().nullable(), interval: interval.nullable() });
 
 /** Disjoint buckets of what was billed; `reasoning` is a part of `output`. */
-const tokens = z.looseObject({
+export const tokens = z.looseObject({
   input_uncached: count,
   cache_read: count,
   cache_write_5m: count,
@@ -346,6 +346,15 @@ export type ReportSums = ReportTarget["sums"];
 export type ReportComparison = Report["comparisons"][number];
 export type ReportRow = Report["rows"][number];
 export type ReportTokens = ReportSums["tokens"];
+export const NO_TOKENS: ReportTokens = {
+  input_uncached: 0,
+  cache_read: 0,
+  cache_write_5m: 0,
+  cache_write_1h: 0,
+  cache_write_other: 0,
+  output: 0,
+  reasoning: 0,
+};
 export type Estimate = z.infer<typeof estimate>;
 export type Compared = z.infer<typeof compared>;
 export type Spread = z.infer<typeof spread>;

@@ -14,7 +14,7 @@ import type { Figures } from "./figures.ts";
 import type { EndedRun, Journal, Plan } from "./journal.ts";
 import { createJudge, type Judge } from "./judge.ts";
 import type { LedgerSpend, Spent } from "./ledger-spend.ts";
-import type { FailureKind } from "./report.ts";
+import { NO_TOKENS, type FailureKind } from "./report.ts";
 import type { SimulatedModels } from "./simulated-model.ts";
 import type { Suite } from "./suite.ts";
 import { sizeOf, usdOf } from "./survey.ts";
@@ -411,16 +411,6 @@ function implausibleOf({ sizes }: Talked, spent: Spent | undefined, ratio: numbe
     return isPromptOff || isOutputOff;
   }).length;
 }
-
-const NO_TOKENS: EndedRun["tokens"] = {
-  input_uncached: 0,
-  cache_read: 0,
-  cache_write_5m: 0,
-  cache_write_1h: 0,
-  cache_write_other: 0,
-  output: 0,
-  reasoning: 0,
-};
 
 function rounded(milliseconds: number): number {
   return Math.round(milliseconds * 10) / 10;

@@ -5,7 +5,7 @@
 import type { TaskAttempt } from "../../src/ledger-tasks.ts";
 import { USAGE_COLUMNS } from "../../src/ledger-schema.ts";
 import type { EndedTask, TaskOutcome } from "../../src/tasks/ended-task.ts";
-import { exchangesOf, legsOf } from "../../src/tasks/legs.ts";
+import { exchangesOf, legsOf, usageIn } from "../../src/tasks/legs.ts";
 import { outcomeOf } from "../../src/tasks/signals.ts";
 import type { Usage } from "../../src/usage.ts";
 import type { OpenedLedger } from "./database.ts";
@@ -110,15 +110,7 @@ function attemptOf(row: Row): RecordedAttempt {
     finishReason: textOf(row["finish_reason"]),
     signals: textOf(row["signals"]) ?? "",
     usage,
-    tokens: {
-      inputUncached: usage["input_uncached"],
-      cacheRead: usage["cache_read"],
-      cacheWrite5m: usage["cache_write_5m"],
-      cacheWrite1h: usage["cache_write_1h"],
-      cacheWriteOther: usage["cache_write_other"],
-      output: usage["output"],
-      reasoning: usage["reasoning"],
-    },
+    tokens: usageIn(usage),
     costPicoUsd: typeof cost === "bigint" ? cost : undefined,
     costBasis: textOf(row["cost_basis"]),
     startedAtMs: Number(row["started_at_ms"]),

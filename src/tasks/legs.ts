@@ -123,15 +123,19 @@ class Leg {
 }
 
 function usageOf(attempt: TaskAttempt | undefined): Usage {
-  const { usage = {} } = attempt ?? {};
+  return usageIn(attempt?.usage ?? {});
+}
+
+/** The ledger's columns, in the words of the code. */
+export function usageIn(columns: TaskAttempt["usage"]): Usage {
   return {
-    inputUncached: usage["input_uncached"],
-    cacheRead: usage["cache_read"],
-    cacheWrite5m: usage["cache_write_5m"],
-    cacheWrite1h: usage["cache_write_1h"],
-    cacheWriteOther: usage["cache_write_other"],
-    output: usage["output"],
-    reasoning: usage["reasoning"],
+    inputUncached: columns["input_uncached"],
+    cacheRead: columns["cache_read"],
+    cacheWrite5m: columns["cache_write_5m"],
+    cacheWrite1h: columns["cache_write_1h"],
+    cacheWriteOther: columns["cache_write_other"],
+    output: columns["output"],
+    reasoning: columns["reasoning"],
   };
 }
 

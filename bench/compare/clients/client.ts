@@ -69,3 +69,23 @@ export const SCHEMA_NAME = "answer";
 export function isStrict(schema: JsonObject): boolean {
   return schema["additionalProperties"] === false;
 }
+
+/** What a task offers, in the form that OpenAI's dialect and Mistral's share; without any, the field is left out. */
+export function functionTools({ tools }: Pick<Asked, "tools">): { readonly tools?: FunctionTool[] } {
+  if (tools.length === 0) return {};
+  return {
+    tools: tools.map(({ name, description, parameters }) => ({
+      type: "function",
+      function: { name, parameters: { ...parameters }, ...(description === undefined ? {} : { description }) },
+    })),
+  };
+}
+
+interface FunctionTool {
+  readonly type: "function";
+  readonly function: {
+    readonly name: string;
+    readonly parameters: Record<string, unknown>;
+    readonly description?: string;
+  };
+}

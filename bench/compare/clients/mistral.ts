@@ -1,7 +1,15 @@
 /** Mistral's client, for Mistral's models: at Mistral, and on servers of one's own that have their weights. */
 import { HTTPClient, Mistral } from "@mistralai/mistralai";
 import type { ChatCompletionRequestMessage, CompletionEvent } from "@mistralai/mistralai/models/components";
-import { isStrict, SCHEMA_NAME, type Answered, type Asked, type ClientKind, type Said } from "./client.ts";
+import {
+  functionTools,
+  isStrict,
+  SCHEMA_NAME,
+  type Answered,
+  type Asked,
+  type ClientKind,
+  type Said,
+} from "./client.ts";
 import { CallPieces } from "./call-pieces.ts";
 
 export const mistralClient: ClientKind = {
@@ -20,18 +28,7 @@ export const mistralClient: ClientKind = {
         messages: messagesOf(asked),
         maxTokens: asked.maxTokens,
         randomSeed: asked.seed,
-        ...(asked.tools.length === 0
-          ? {}
-          : {
-              tools: asked.tools.map(({ name, description, parameters }) => ({
-                type: "function" as const,
-                function: {
-                  name,
-                  parameters: { ...parameters },
-                  ...(description === undefined ? {} : { description }),
-                },
-              })),
-            }),
+        ...functionTools(asked),
         ...(asked.schema === undefined
           ? {}
           : {

@@ -1,6 +1,14 @@
 /** OpenAI's client: for OpenAI's models, and for every server that speaks as OpenAI does. */
 import OpenAI from "openai";
-import { isStrict, SCHEMA_NAME, type Answered, type Asked, type ClientKind, type Said } from "./client.ts";
+import {
+  functionTools,
+  isStrict,
+  SCHEMA_NAME,
+  type Answered,
+  type Asked,
+  type ClientKind,
+  type Said,
+} from "./client.ts";
 import { CallPieces } from "./call-pieces.ts";
 
 export const openaiClient: ClientKind = {
@@ -16,18 +24,7 @@ export const openaiClient: ClientKind = {
         max_completion_tokens: asked.maxTokens,
         seed: asked.seed,
         stream: true,
-        ...(asked.tools.length === 0
-          ? {}
-          : {
-              tools: asked.tools.map(({ name, description, parameters }) => ({
-                type: "function" as const,
-                function: {
-                  name,
-                  parameters: { ...parameters },
-                  ...(description === undefined ? {} : { description }),
-                },
-              })),
-            }),
+        ...functionTools(asked),
         ...(asked.schema === undefined
           ? {}
           : {
